@@ -1,0 +1,177 @@
+package abac
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"unicode/utf16"
+)
+
+// maxAttributeName is the longest attribute name, in bytes.
+const maxAttributeName = 64
+
+// Attribute is one category of what is known about a caller, such as roles,
+// with its values in the order in which the judge gave them.
+type Attribute struct {
+	Name   string
+	Values []string
+}
+
+// Attributes is an immutable set of attributes, sorted by name. Its zero value
+// is the empty set.
+type Attributes struct {
+	list []Attribute
+	json string
+}
+
+// NewAttributes returns the set of the given attributes. Values of one name
+// are joined in the order given, repeated values are dropped, and a name
+// without values is left out. The values are copied: two attributes that came
+// from one claim share nothing (upstream lets them leak into each other).
+func NewAttributes(list ...Attribute) Attributes {
+	var a Attributes
+	for _, given := range list {
+		if len(given.Values) == 0 {
+			continue
+		}
+		i, found := slices.BinarySearchFunc(a.list, given.Name, func(have Attribute, name string) int {
+			return strings.Compare(have.Name, name)
+		})
+		if !found {
+			a.list = slices.Insert(a.list, i, Attribute{Name: given.Name})
+		}
+		a.list[i].Values = append(a.list[i].Values, given.Values...)
+	}
+	for i := range a.list {
+		a.list[i].Values = distinct(a.list[i].Values)
+	}
+	a.list = slices.Clip(a.list)
+	a.json = string(appendJSON(nil, a.list))
+	return a
+}
+
+// distinct drops repeated values in place and keeps the order. A map is only
+// worth its memory for the long lists of callers with many groups.
+func distinct(values []string) []string {
+	const few = 16
+	kept := values[:0]
+	if len(values) <= few {
+		for _, v := range values {
+			if !slices.Contains(kept, v) {
+				kept = append(kept, v)
+			}
+		}
+		return slices.Clip(kept)
+	}
+	seen := make(map[string]struct{}, len(values))
+	for _, v := range values {
+		if _, again := seen[v]; !again {
+			seen[v] = struct{}{}
+			kept = append(kept, v)
+		}
+	}
+	return slices.Clip(kept)
+}
+
+// Values returns the values of the named attribute, nil without any. The
+// slice must not be changed.
+func (a Attributes) Values(name string) []string {
+	for i := range a.list {
+		if a.list[i].Name == name {
+			return a.list[i].Values
+		}
+	}
+	return nil
+}
+
+// Has reports whether value is among the values of the named attribute.
+func (a Attributes) Has(name, value string) bool {
+	return slices.Contains(a.Values(name), value)
+}
+
+// All yields every attribute, sorted by name.
+func (a Attributes) All() iter.Seq[Attribute] {
+	return slices.Values(a.list)
+}
+
+// JSON returns the set as a JSON object of lists of strings, `{}` without
+// any. It is ASCII throughout, so that it survives every hop of an HTTP
+// header unchanged, and it was made once, with the set.
+func (a Attributes) JSON() string {
+	if a.json == "" {
+		return "{}"
+	}
+	return a.json
+}
+
+// CheckAttributeName returns an error unless name may name an attribute:
+// [A-Za-z_][A-Za-z0-9_-]{0,63}, and not "id", which is the placeholder of the
+// principal.
+func CheckAttributeName(name string) error {
+	if name == "" || len(name) > maxAttributeName {
+		return fmt.Errorf("attribute name %q: expected 1 to %d characters", name, maxAttributeName)
+	}
+	if name == "id" {
+		return fmt.Errorf("attribute name %q is taken: it names the principal", name)
+	}
+	for i := range len(name) {
+		c := name[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return fmt.Errorf("attribute name %q: expected letters, digits, _ and -, beginning with a letter or _", name)
+		}
+	}
+	return nil
+}
+
+func appendJSON(b []byte, list []Attribute) []byte {
+	b = append(b, '{')
+	for i, attribute := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, attribute.Name)
+		b = append(b, ':')
+		b = AppendList(b, attribute.Values)
+	}
+	return append(b, '}')
+}
+
+// AppendList appends the values to b as a JSON list of strings in ASCII.
+func AppendList(b []byte, values []string) []byte {
+	b = append(b, '[')
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, v)
+	}
+	return append(b, ']')
+}
+
+// appendString appends s as a JSON string in ASCII: encoding/json leaves
+// everything beyond ASCII and DEL as it is, and a header with either is read
+// differently from server to server.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', byte(c))
+		case ' ' <= c && c < 0x7f:
+			b = append(b, byte(c))
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			b = appendEscape(appendEscape(b, high), low)
+		default:
+			b = appendEscape(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+func appendEscape(b []byte, c rune) []byte {
+	const hex = "0123456789abcdef"
+	return append(b, '\\', 'u', hex[c>>12&0xf], hex[c>>8&0xf], hex[c>>4&0xf], hex[c&0xf])
+}

@@ -1,0 +1,9 @@
+// Package abac is policy alone: who a caller is (User), what a rule asks for
+// (Requirement), and which paths it speaks of (PathPattern). It knows no HTTP
+// and no Caddy and imports nothing but the standard library, so that every
+// decision can be tested, fuzzed and explained without a server.
+//
+// Everything here is built once, when a configuration is loaded or a caller
+// is first seen, and only read afterwards: values may be shared between
+// requests without a lock, and evaluating them allocates nothing.
+package abac

@@ -1,0 +1,169 @@
+package stackauth
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+const (
+	allowed = "allow"
+	denied  = "deny"
+
+	userPrefix = "http.auth.user."
+	ownPrefix  = "http.stack_auth."
+)
+
+// exchange is what is known of one request, shared by the stack_auth handlers
+// that it passes. It lives in the request's context and is used by one
+// goroutine at a time.
+type exchange struct {
+	user      *abac.User // nil: nobody, or anonymous
+	anonymous bool
+	public    bool // let pass without asking who
+
+	provider string
+	decision string
+	rule     string
+	refused  *refusal
+
+	by       *Handler // that found out who calls, or let the request pass
+	withheld providers.Withheld
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// enter returns the record of the request and the request that carries it. A
+// handler with providers starts afresh: what an earlier one established, set
+// and took off is undone.
+func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
+	x := exchangeOf(r.Context())
+	if x == nil {
+		x = new(exchange)
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		if repl := replacerOf(r); repl != nil {
+			repl.Map(x.placeholder)
+		}
+	}
+	x.rule, x.decision, x.refused = "", "", nil
+	if h.chain == nil {
+		return x, r
+	}
+	if x.by != nil {
+		x.by.identity.remove(r.Header)
+		x.withheld.Restore(r)
+	}
+	*x = exchange{by: h}
+	return x, r
+}
+
+// UserFromContext returns who calls, for handlers that run after stack_auth.
+// It reports false where nobody was established: on public paths, for
+// anonymous callers, and without a stack_auth.
+func UserFromContext(ctx context.Context) (*abac.User, bool) {
+	x := exchangeOf(ctx)
+	if x == nil || x.user == nil {
+		return nil, false
+	}
+	return x.user, true
+}
+
+// admit records that the handler lets the request pass.
+func (x *exchange) admit(r *http.Request, h *Handler) {
+	x.decision = allowed
+	if h.chain != nil {
+		x.forgetOthers(r)
+	}
+}
+
+// refuse records the refusal. Another plugin's user goes: nobody has been
+// established, whatever it said.
+func (x *exchange) refuse(r *http.Request, no *refusal) {
+	x.refused, x.decision = no, denied
+	x.forgetOthers(r)
+}
+
+// forgetOthers removes what another plugin said of the user, which Caddy's
+// replacer would find first.
+func (x *exchange) forgetOthers(r *http.Request) {
+	if repl := replacerOf(r); repl != nil {
+		repl.DeleteByPrefix(userPrefix)
+	}
+}
+
+// placeholder answers for all placeholders of this module: one function
+// instead of a dozen values set on every request, of which few are read.
+func (x *exchange) placeholder(key string) (any, bool) {
+	if name, ok := strings.CutPrefix(key, userPrefix); ok {
+		if name == "id" {
+			return x.principal(), true
+		}
+		return x.values(name), true
+	}
+	name, ok := strings.CutPrefix(key, ownPrefix)
+	if !ok {
+		return nil, false
+	}
+	if attribute, ok := strings.CutPrefix(name, "attributes."); ok {
+		return x.values(attribute), true
+	}
+	switch name {
+	case "principal":
+		return x.principal(), true
+	case "tenant":
+		if x.user != nil {
+			return x.user.Tenant, true
+		}
+	case "attributes":
+		if x.user != nil {
+			return x.user.Attributes.JSON(), true
+		}
+	case "provider":
+		return x.provider, true
+	case "decision":
+		return x.decision, true
+	case "rule":
+		return x.rule, true
+	case "resource", "action":
+	case "error.type", "error.code", "error.message":
+		return x.errorField(name), true
+	default:
+		return nil, false
+	}
+	return "", true
+}
+
+func (x *exchange) principal() string {
+	if x.user == nil {
+		return ""
+	}
+	return x.user.Principal
+}
+
+func (x *exchange) values(attribute string) string {
+	if x.user == nil {
+		return ""
+	}
+	return strings.Join(x.user.Attributes.Values(attribute), ",")
+}
+
+func (x *exchange) errorField(name string) string {
+	if x.refused == nil {
+		return ""
+	}
+	switch name {
+	case "error.type":
+		return x.refused.kind
+	case "error.code":
+		return x.refused.code
+	}
+	return x.refused.message
+}

@@ -1,0 +1,114 @@
+package stackauth
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+// checkForm refuses every request that could mean one thing here and another
+// to the stack: real clients send none of them, and the bypasses live in the
+// differences between two readers. It returns the canonical path.
+func checkForm(r *http.Request) (string, *refusal) {
+	if !methodAllowed(r) {
+		return "", methodNotAllowed.because("method is not allowed")
+	}
+	if r.URL.Opaque != "" {
+		return "", ambiguousRequest.because("request target is not a path")
+	}
+	path, err := abac.CanonicalPath(r.URL.Path)
+	if err != nil {
+		return "", ambiguousRequest.because(err.Error())
+	}
+	if reason := headersInTwoMinds(r); reason != "" {
+		return "", ambiguousRequest.because(reason)
+	}
+	if earlyData(r) {
+		return "", tooEarly.because("early data with an unsafe method")
+	}
+	return path, nil
+}
+
+func methodAllowed(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return true
+	case http.MethodConnect:
+		return extendedConnect(r)
+	}
+	return false
+}
+
+// extendedConnect reports whether the request opens a WebSocket over HTTP/2
+// (RFC 8441) or HTTP/3 (RFC 9220). It becomes a GET with Upgrade only inside
+// reverse_proxy, and is decided as one. net/http and quic-go keep the protocol
+// in different places.
+func extendedConnect(r *http.Request) bool {
+	return r.Method == http.MethodConnect &&
+		(r.ProtoMajor == 2 && r.Header.Get(":protocol") == "websocket" ||
+			r.ProtoMajor == 3 && r.Proto == "websocket")
+}
+
+func headersInTwoMinds(r *http.Request) string {
+	// A trailer comes after the decision and is a header to some servers.
+	if len(r.Trailer) > 0 || len(r.Header["Trailer"]) > 0 {
+		return "request announces trailers"
+	}
+	if upgrade := r.Header["Upgrade"]; len(upgrade) > 1 || len(upgrade) == 1 && !strings.EqualFold(upgrade[0], "websocket") {
+		return "upgrade to something else than a WebSocket"
+	}
+	for name, values := range r.Header {
+		if !isProviderData(name) {
+			continue
+		}
+		if len(values) > 1 {
+			return "header " + name + " is there twice"
+		}
+		if err := providers.CheckProviderData(values[0]); err != nil {
+			return "header " + name + ": " + err.Error()
+		}
+	}
+	return ""
+}
+
+// isProviderData reports whether the header is X-*-Provider-Data, in which
+// stacks take settings and keys of the caller's own for a request.
+func isProviderData(name string) bool {
+	const shortest = len("X-A-Provider-Data")
+	if len(name) < shortest || name[0] != 'X' && name[0] != 'x' {
+		return false
+	}
+	folded := providers.FoldHeader(name)
+	return strings.HasPrefix(folded, "x-") && strings.HasSuffix(folded, "-provider-data")
+}
+
+// earlyData reports whether an unsafe request came before the TLS handshake
+// was over, when an attacker can replay it (RFC 8470, also for a server in
+// front of us that says so).
+func earlyData(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	return r.TLS != nil && !r.TLS.HandshakeComplete || r.Header.Get("Early-Data") == "1"
+}
+
+// isPreflight reports whether the request is a CORS preflight.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// dropBody removes a body that nobody was asked about.
+func dropBody(r *http.Request) {
+	r.Body = http.NoBody
+	r.ContentLength = 0
+	r.TransferEncoding = nil
+	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding"} {
+		delete(r.Header, textproto.CanonicalMIMEHeaderKey(name))
+	}
+}

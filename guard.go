@@ -1,0 +1,95 @@
+package stackauth
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// responseGuard keeps the stack from answering with identity headers: a client
+// or a cache in front of us could take them for something that we said.
+type responseGuard struct {
+	*caddyhttp.ResponseWriterWrapper
+	rules     *headerRules
+	committed bool
+	headers   int // how many there were when they were sent
+}
+
+func guard(w http.ResponseWriter, rules *headerRules) *responseGuard {
+	return &responseGuard{
+		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		rules:                 rules,
+	}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (g *responseGuard) WriteHeader(status int) {
+	g.clean()
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		g.committed = true
+	}
+	g.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (g *responseGuard) Write(b []byte) (int, error) {
+	g.commit()
+	return g.ResponseWriterWrapper.Write(b)
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (g *responseGuard) ReadFrom(r io.Reader) (int64, error) {
+	g.commit()
+	return g.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// FlushError is what http.ResponseController looks for.
+func (g *responseGuard) FlushError() error {
+	g.commit()
+	return http.NewResponseController(g.ResponseWriter).Flush()
+}
+
+// commit cleans before the first byte sends the header off.
+func (g *responseGuard) commit() {
+	if !g.committed {
+		g.clean()
+		g.committed = true
+	}
+}
+
+func (g *responseGuard) clean() {
+	h := g.Header()
+	for name := range h {
+		if g.rules.removes(name, true) {
+			delete(h, name)
+		}
+	}
+	g.headers = len(h)
+}
+
+// finish removes trailers of the same names, which are set after the body.
+func (g *responseGuard) finish() {
+	h := g.Header()
+	if len(h) == g.headers {
+		return
+	}
+	for name := range h {
+		bare, isTrailer := cutTrailer(name)
+		if isTrailer && g.rules.removes(bare, true) || g.rules.removes(name, true) {
+			delete(h, name)
+		}
+	}
+}
+
+func cutTrailer(name string) (string, bool) {
+	if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
+		return name[len(http.TrailerPrefix):], true
+	}
+	return name, false
+}
+
+var (
+	_ http.ResponseWriter = (*responseGuard)(nil)
+	_ io.ReaderFrom       = (*responseGuard)(nil)
+)

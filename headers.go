@@ -1,0 +1,156 @@
+package stackauth
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+// headerRules is a set of header names that are removed, however a server
+// further on may spell them: names are compared in any case and with `_` and
+// `.` for `-` (CVE-2025-64484 and its kin).
+type headerRules struct {
+	names     map[string]struct{} // folded
+	prefixes  []string            // folded
+	untrusted map[string]struct{} // folded; removed unless the peer is a trusted proxy
+}
+
+// methodOverrides let a GET that was allowed become a DELETE behind us;
+// pathOverrides do the same to the path.
+var (
+	methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
+	pathOverrides   = []string{"X-Original-URL", "X-Rewrite-URL"}
+)
+
+// proxyHeaders say what a proxy in front of us saw. Caddy writes its own
+// X-Forwarded-For, -Host and -Proto; these it passes on as they came.
+var proxyHeaders = []string{
+	"Forwarded", "X-Real-IP", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Prefix",
+	"X-Original-URL", "X-Rewrite-URL", "X-Original-Uri", "X-Original-Method",
+}
+
+// identityRules are the names under which the stack is told who calls.
+func identityRules(c *IdentityHeaders) *headerRules {
+	g := &headerRules{names: make(map[string]struct{})}
+	g.add(defaultPrincipalHeader, defaultAttributesHeader, tenantHeader)
+	for _, target := range c.targets() {
+		g.add(target)
+	}
+	return g
+}
+
+// inboundRules are the request headers that never reach the stack.
+func inboundRules(c *IdentityHeaders, more []string) *headerRules {
+	g := identityRules(c)
+	g.add(methodOverrides...)
+	for _, name := range more {
+		if prefix, ok := strings.CutSuffix(name, "*"); ok {
+			g.prefixes = append(g.prefixes, providers.FoldHeader(prefix))
+		} else {
+			g.add(name)
+		}
+	}
+	g.untrusted = make(map[string]struct{})
+	for _, name := range append(proxyHeaders, pathOverrides...) {
+		g.untrusted[providers.FoldHeader(name)] = struct{}{}
+	}
+	return g
+}
+
+func (g *headerRules) add(names ...string) {
+	for _, name := range names {
+		g.names[providers.FoldHeader(name)] = struct{}{}
+	}
+}
+
+// strip removes the headers from a request, and what the Connection header
+// would let the client have removed later: our own, after they were set.
+func (g *headerRules) strip(r *http.Request) {
+	pruneConnection(r.Header)
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	for name := range r.Header {
+		if g.removes(name, trusted) {
+			delete(r.Header, name)
+		}
+	}
+	for name := range r.Trailer {
+		if g.removes(name, trusted) {
+			delete(r.Trailer, name)
+		}
+	}
+}
+
+// foldBuffer is longer than every name that is compared as a whole.
+const foldBuffer = 128
+
+func (g *headerRules) removes(name string, trusted bool) bool {
+	var buffer [foldBuffer]byte
+	if len(name) > len(buffer) {
+		return g.hasPrefix(providers.FoldHeader(name))
+	}
+	folded := buffer[:len(name)]
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '_' || c == '.':
+			c = '-'
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		folded[i] = c
+	}
+	if _, there := g.names[string(folded)]; there {
+		return true
+	}
+	if !trusted {
+		if _, there := g.untrusted[string(folded)]; there {
+			return true
+		}
+	}
+	return len(g.prefixes) > 0 && g.hasPrefix(string(folded))
+}
+
+func (g *headerRules) hasPrefix(folded string) bool {
+	for _, prefix := range g.prefixes {
+		if strings.HasPrefix(folded, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// pruneConnection does now what the proxy would do later (RFC 9110, section
+// 7.6.1): headers that the client names as its own hop's go, and so do their
+// names. Left in place, `Connection: X-Auth-User-Id` would take off the header
+// that we are about to set.
+func pruneConnection(h http.Header) {
+	lines := h["Connection"]
+	if len(lines) == 0 || len(lines) == 1 && isConnectionOption(lines[0]) {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for token := range strings.SplitSeq(line, ",") {
+			token = strings.TrimSpace(token)
+			switch {
+			case isConnectionOption(token):
+				kept = append(kept, token)
+			case token != "":
+				h.Del(token)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+func isConnectionOption(token string) bool {
+	return strings.EqualFold(token, "keep-alive") || strings.EqualFold(token, "close") ||
+		strings.EqualFold(token, "upgrade")
+}

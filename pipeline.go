@@ -1,0 +1,181 @@
+package stackauth
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+// decide is the way of a request, one step after the other. Each step may end
+// it; none goes back.
+func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
+	if h.chain == nil {
+		return h.enforce(x)
+	}
+	// Forged headers go first: whatever happens to the request afterwards,
+	// error routes included, nobody must find them.
+	h.inbound.strip(r)
+	path, no := h.checkForm(r)
+	if no != nil {
+		x.withheld = h.sources.Withhold(r)
+		return no
+	}
+	if h.isPublic(path) {
+		x.public = true
+		if !h.ForwardToken {
+			x.withheld = h.sources.Withhold(r)
+		}
+		return nil
+	}
+	if h.AllowPreflight && isPreflight(r) {
+		x.public = true
+		x.withheld = h.sources.Withhold(r)
+		dropBody(r)
+		return nil
+	}
+	credential, err := h.sources.Find(r)
+	x.withheld = h.sources.Withhold(r)
+	if err != nil {
+		return refuseCredential(err)
+	}
+	if no := h.authenticate(x, r, credential); no != nil {
+		return no
+	}
+	if no := h.enforce(x); no != nil {
+		return no
+	}
+	if h.ForwardToken && credential.Token != "" {
+		x.withheld.Forward(r, credential)
+	}
+	return h.identity.write(r.Header, x.user)
+}
+
+// passBy is for requests that the matcher leaves out: they go on undecided,
+// but not with an identity that nobody established.
+func (h *Handler) passBy(r *http.Request) {
+	if exchangeOf(r.Context()) == nil {
+		h.inbound.strip(r)
+	}
+}
+
+func (h *Handler) isPublic(path string) bool {
+	for _, p := range h.public {
+		if p.Matches(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// authenticate finds out who presents the credential.
+func (h *Handler) authenticate(x *exchange, r *http.Request, c providers.Credential) *refusal {
+	answer, by := h.chain.Authenticate(r, c)
+	if by != nil {
+		x.provider = by.Options().Name
+	}
+	// A judge that was interrupted has not judged.
+	if err := r.Context().Err(); err != nil {
+		answer = &providers.CannotTell{Err: err}
+	}
+	switch a := answer.(type) {
+	case *providers.Yes:
+		user, no := h.Tenancy.assign(a.User)
+		if no != nil {
+			x.user = a.User
+			return no
+		}
+		x.user = user
+		return nil
+	case *providers.No:
+		return refuseToken(a)
+	case *providers.CannotTell:
+		return refuseUnavailable(a)
+	}
+	if c.Token != "" {
+		return refuseToken(&providers.No{Reason: "no provider takes the token for its own"})
+	}
+	if h.AllowAnonymous && !h.Tenancy.demanded() {
+		x.anonymous = true
+		return nil
+	}
+	return refuseMissing("no credential")
+}
+
+// enforce decides what the caller may do.
+func (h *Handler) enforce(x *exchange) *refusal {
+	if x.user == nil && !x.anonymous {
+		return refuseMissing("no earlier stack_auth established who calls")
+	}
+	for i, requirement := range h.Require {
+		if requirement.Holds(x.user) {
+			continue
+		}
+		x.rule = ruleName("require", i)
+		if x.anonymous {
+			return refuseMissing("anonymous does not meet " + x.rule)
+		}
+		return refusePolicy(requirement)
+	}
+	return nil
+}
+
+// checkForm refuses requests that two servers could read differently, and
+// returns the path that rules are read on.
+func (h *Handler) checkForm(r *http.Request) (string, *refusal) {
+	path, no := checkForm(r)
+	if no != nil || h.BasePath == "" {
+		return path, no
+	}
+	below, ok := strings.CutPrefix(path, h.BasePath)
+	if !ok || below != "" && below[0] != '/' {
+		return "", refuseOutside()
+	}
+	if below == "" {
+		below = "/"
+	}
+	return below, nil
+}
+
+func refuseCredential(err error) *refusal {
+	fault, ok := err.(*providers.CredentialError) //nolint:errorlint // never wrapped
+	if !ok {
+		return refuseToken(&providers.No{Reason: err.Error()})
+	}
+	switch fault.Fault {
+	case providers.FaultDuplicate:
+		return duplicateCredential.because(fault.Reason)
+	case providers.FaultTooLong:
+		return invalidToken.because(fault.Reason)
+	case providers.FaultOrigin:
+		return originMismatch.because(fault.Reason)
+	}
+	return malformedCredential.because(fault.Reason)
+}
+
+func refuseToken(no *providers.No) *refusal {
+	if no.Expired {
+		return expiredToken.because(no.Reason)
+	}
+	return invalidToken.because(no.Reason)
+}
+
+func refuseMissing(reason string) *refusal { return missingCredential.because(reason) }
+
+func refuseOutside() *refusal { return outsideBasePath.because("path is not below base_path") }
+
+func refusePolicy(q abac.Requirement) *refusal {
+	return insufficientPermissions.because("caller does not have any of the required " + q.Attribute)
+}
+
+func refuseUnavailable(a *providers.CannotTell) *refusal {
+	no := authUnavailable.because(a.Err.Error())
+	no.retryAfter = max(a.RetryAfter, time.Second)
+	return no
+}
+
+// ruleName names a rule without a description by its kind and number.
+func ruleName(kind string, index int) string { return kind + " " + strconv.Itoa(index+1) }

@@ -1,0 +1,115 @@
+package providers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Chain asks providers in order.
+type Chain struct {
+	list   []Provider
+	shared bool
+}
+
+// NewChain returns the chain of the given providers, or an error if together
+// they would not do what they seem to: two of one name, one that is never
+// asked, or two that could give different people the same principal. With
+// shared set, the same principal is the same person whoever vouches for it.
+func NewChain(list []Provider, shared bool) (*Chain, error) {
+	for i, p := range list {
+		for _, earlier := range list[:i] {
+			if err := checkPair(earlier, p, shared); err != nil {
+				return nil, fmt.Errorf("provider %d (%s): %w", i+1, p.Options().Name, err)
+			}
+		}
+	}
+	return &Chain{list: list, shared: shared}, nil
+}
+
+func checkPair(earlier, p Provider, shared bool) error {
+	a, b := earlier.Options(), p.Options()
+	switch {
+	case a.Name == b.Name:
+		return fmt.Errorf("an earlier provider has the name %q: give each a name of its own", a.Name)
+	case a.PrincipalPrefix == b.PrincipalPrefix && !shared:
+		return fmt.Errorf("principal_prefix %q is also that of provider %s: "+
+			"one's alice would be the other's; give them different prefixes, or say shared_principals", b.PrincipalPrefix, a.Name)
+	case earlier.Scope().covers(p.Scope()) && !fallsThrough(earlier):
+		return fmt.Errorf("it would never be asked: provider %s claims all of its tokens (tell them apart by issuer or with tokens, "+
+			"or give that one fallthrough)", a.Name)
+	}
+	return nil
+}
+
+// fallsThrough reports whether a provider lets others be asked after its no.
+func fallsThrough(p Provider) bool {
+	f, ok := p.(interface{ FallsThrough() bool })
+	return ok && f.FallsThrough()
+}
+
+// Len returns how many providers the chain has.
+func (c *Chain) Len() int { return len(c.list) }
+
+// Authenticate asks the providers in order and returns the first answer that
+// is not NotMine, with the provider that gave it. A *no* or *cannot tell* of a
+// provider with `fallthrough` counts only if no later one says yes; then
+// *cannot tell* goes before *no*, because the credential may be good.
+func (c *Chain) Authenticate(r *http.Request, credential Credential) (Answer, Provider) {
+	var last Answer = NotMine{}
+	var by Provider
+	for _, p := range c.list {
+		a := ask(p, r, credential)
+		switch answer := a.(type) {
+		case *Yes:
+			if !c.shared && c.readsAsAnother(p, answer.User.Principal) {
+				return &No{Reason: "principal could be taken for one of another provider"}, p
+			}
+			return a, p
+		case NotMine:
+			continue
+		}
+		if !fallsThrough(p) {
+			if _, unsure := last.(*CannotTell); unsure {
+				return last, by
+			}
+			return a, p
+		}
+		if _, unsure := last.(*CannotTell); !unsure {
+			last, by = a, p
+		}
+	}
+	return last, by
+}
+
+// readsAsAnother reports whether the principal that p vouches for looks like
+// one of another provider: the "github:1" of a provider without a prefix
+// beside one whose principal_prefix is "github:".
+func (c *Chain) readsAsAnother(p Provider, principal string) bool {
+	if len(c.list) == 1 {
+		return false
+	}
+	own := p.Options().PrincipalPrefix
+	for _, other := range c.list {
+		prefix := other.Options().PrincipalPrefix
+		if len(prefix) > len(own) && strings.HasPrefix(principal, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask keeps a provider that panics, or that returns nothing, from letting
+// anybody in: neither says that the credential is bad, so nobody can tell.
+func ask(p Provider, r *http.Request, c Credential) (a Answer) {
+	defer func() {
+		if v := recover(); v != nil {
+			a = &CannotTell{Err: fmt.Errorf("provider panicked: %T", v)}
+		}
+	}()
+	a = p.Authenticate(r, c)
+	if yes, ok := a.(*Yes); a == nil || ok && (yes == nil || yes.User == nil) {
+		return &CannotTell{Err: fmt.Errorf("provider gave no answer")}
+	}
+	return a
+}

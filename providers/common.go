@@ -1,0 +1,235 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+)
+
+// Common holds the options that all providers share. Guests embed it and call
+// SetUp first in Provision.
+type Common struct {
+	// The name of the provider in logs, errors and placeholders: 1 to 64 of
+	// a-z, 0-9, _ and -. Default: the type. Must be unique in a block.
+	Name string `json:"name,omitempty"`
+
+	// Starts from a named mapping instead of the default one. The only name
+	// is `ogx`: what OGX itself does, which maps identity (`sub`, `username`)
+	// to `roles` too and splits every string on white space. A user called
+	// admin gets the role admin with it, so it is never the default.
+	ClaimsPreset string `json:"claims_preset,omitempty"`
+
+	// Which claims become which attributes. Replaces the default mapping (an
+	// empty list maps nothing); with `claims_preset` it is added to that.
+	// Default: roles → roles, groups → teams, team → teams,
+	// project → projects, tenant → namespaces, namespace → namespaces.
+	ClaimsMapping []ClaimMapping `json:"claims_mapping,omitzero"`
+
+	// The claims of which the first that is there is the principal. Default:
+	// sub. A principal from another than the first is `<claim>:<value>`, so
+	// that a client called alice is not alice.
+	PrincipalClaim []string `json:"principal_claim,omitempty"`
+
+	// Goes in front of every principal of this provider.
+	PrincipalPrefix string `json:"principal_prefix,omitempty"`
+
+	// The claim that holds the tenant. Default: none.
+	TenantClaim string `json:"tenant_claim,omitempty"`
+
+	identity identity
+	logger   *zap.Logger
+}
+
+// Defaults are what a provider type presets of the common options.
+type Defaults struct {
+	// Type is the module's name below Namespace, and the default name.
+	Type string
+	// Mapping is the default claims mapping.
+	Mapping []ClaimMapping
+	// PrincipalClaim is the default list of principal claims.
+	PrincipalClaim []string
+}
+
+// SetUp checks the options and prepares what requests need. It belongs at the
+// start of a guest's Provision.
+func (c *Common) SetUp(ctx context.Context, defaults Defaults) error {
+	if c.Name == "" {
+		c.Name = defaults.Type
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	c.logger = logger(ctx).With(zap.String("provider", c.Name))
+	if c.ClaimsPreset == presetOGX {
+		c.logger.Warn("claims_mapping ogx maps identity into roles: a user called admin has the role admin")
+	}
+	var err error
+	c.identity, err = newIdentity(c, defaults)
+	return err
+}
+
+func (c *Common) check() error {
+	if c.Name != "" {
+		if err := checkName(c.Name); err != nil {
+			return err
+		}
+	}
+	if c.ClaimsPreset != "" && c.ClaimsPreset != presetOGX {
+		return fmt.Errorf("claims_mapping %q: the only preset is %s", c.ClaimsPreset, presetOGX)
+	}
+	for _, m := range c.ClaimsMapping {
+		if err := m.check(); err != nil {
+			return fmt.Errorf("claims_mapping: %w", err)
+		}
+	}
+	for _, claim := range c.PrincipalClaim {
+		if _, err := parseClaimPath(claim); err != nil {
+			return fmt.Errorf("principal_claim: %w", err)
+		}
+	}
+	if c.TenantClaim != "" {
+		if _, err := parseClaimPath(c.TenantClaim); err != nil {
+			return fmt.Errorf("tenant_claim: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+	if len(name) > 64 || strings.Trim(name, allowed) != "" {
+		return fmt.Errorf("provider name %q: expected 1 to 64 of a-z, 0-9, _ and -", name)
+	}
+	return nil
+}
+
+// Options implements Provider.
+func (c *Common) Options() *Common { return c }
+
+// Scope implements Provider for guests that cannot say.
+func (*Common) Scope() Scope { return Scope{} }
+
+// YieldsTenant implements Provider for guests whose tenant is a claim.
+func (c *Common) YieldsTenant() bool { return c.TenantClaim != "" }
+
+// Logger returns the logger of the provider: category `providers` of the
+// handler that uses it, with the provider's name on every line.
+func (c *Common) Logger() *zap.Logger { return c.logger }
+
+// Identify returns the user that the claims describe. An error means that they
+// describe nobody, and is the reason for a *no*.
+func (c *Common) Identify(claims map[string]any) (*abac.User, error) {
+	return c.identity.user(claims)
+}
+
+type loggerKey struct{}
+
+// WithLogger returns a context whose guests log to l.
+func WithLogger(ctx caddy.Context, l *zap.Logger) caddy.Context {
+	return ctx.WithValue(loggerKey{}, l)
+}
+
+func logger(ctx context.Context) *zap.Logger {
+	if l, ok := ctx.Value(loggerKey{}).(*zap.Logger); ok {
+		return l
+	}
+	if c, ok := ctx.(caddy.Context); ok {
+		return c.Logger()
+	}
+	return zap.NewNop()
+}
+
+// UnmarshalHead reads the line that opens a provider block,
+//
+//	<type> [<name>]
+//
+// and belongs at the start of a guest's UnmarshalCaddyfile.
+func (c *Common) UnmarshalHead(d *caddyfile.Dispenser) error {
+	d.Next() // consume the type
+	if !d.NextArg() {
+		return nil
+	}
+	if err := checkName(d.Val()); err != nil {
+		return Located(d, err)
+	}
+	c.Name = d.Val()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// UnmarshalOption reads the option at the cursor if it is one of the common
+// ones, and reports whether it was:
+//
+//	claims_mapping [ogx] {
+//	    <claim-path> <attribute>
+//	}
+//	principal_claim  <claim>...
+//	principal_prefix <text>
+//	tenant_claim     <claim-path>
+func (c *Common) UnmarshalOption(d *caddyfile.Dispenser) (bool, error) {
+	switch d.Val() {
+	case "claims_mapping":
+		return true, c.unmarshalMapping(d)
+	case "principal_claim":
+		if c.PrincipalClaim != nil {
+			return true, d.Errf("principal_claim is there twice: name all claims in one line")
+		}
+		c.PrincipalClaim = d.RemainingArgs()
+		if len(c.PrincipalClaim) == 0 {
+			return true, d.ArgErr()
+		}
+		for _, claim := range c.PrincipalClaim {
+			if _, err := parseClaimPath(claim); err != nil {
+				return true, Located(d, fmt.Errorf("principal_claim: %w", err))
+			}
+		}
+	case "principal_prefix":
+		return true, TextOption(d, &c.PrincipalPrefix)
+	case "tenant_claim":
+		if err := TextOption(d, &c.TenantClaim); err != nil {
+			return true, err
+		}
+		if _, err := parseClaimPath(c.TenantClaim); err != nil {
+			return true, Located(d, fmt.Errorf("tenant_claim: %w", err))
+		}
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (c *Common) unmarshalMapping(d *caddyfile.Dispenser) error {
+	if c.ClaimsMapping != nil || c.ClaimsPreset != "" {
+		return d.Errf("claims_mapping is there twice: put everything into one block")
+	}
+	if d.NextArg() {
+		c.ClaimsPreset = d.Val()
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+		if c.ClaimsPreset != presetOGX {
+			return d.Errf("claims_mapping %q: the only preset is %s", c.ClaimsPreset, presetOGX)
+		}
+	} else {
+		c.ClaimsMapping = []ClaimMapping{}
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		m := ClaimMapping{Claim: d.Val()}
+		if !d.Args(&m.Attribute) || d.NextArg() {
+			return d.Errf("claims_mapping: expected <claim-path> <attribute>")
+		}
+		if err := m.check(); err != nil {
+			return Located(d, fmt.Errorf("claims_mapping: %w", err))
+		}
+		c.ClaimsMapping = append(c.ClaimsMapping, m)
+	}
+	return nil
+}

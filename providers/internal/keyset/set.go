@@ -1,0 +1,344 @@
+package keyset
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/jws"
+)
+
+// ErrUnknownKey says that no key of the issuer fits the token, as far as can
+// be known now.
+var ErrUnknownKey = errors.New("no key of the issuer fits the token")
+
+// ErrUnavailable says that it cannot be told whether a key fits: no set is
+// held, the held one is too old, or its endpoint did not answer in time.
+var ErrUnavailable = errors.New("the issuer's keys are unavailable")
+
+const (
+	// demandWait is how long a request waits for a fetch that it needs.
+	demandWait = time.Second
+
+	// demandPause is the least time between two fetches that unknown keys
+	// cause, for everybody together: with it, tokens with made-up kids cost
+	// the issuer one fetch in ten seconds, whatever their number.
+	demandPause = 10 * time.Second
+
+	// firstPause is the same while no set is held, so that an issuer that
+	// comes up after us is found within two seconds.
+	firstPause = time.Second
+
+	// backoffLeast and backoffMost bound the time between attempts of the
+	// background refresh while the source fails.
+	backoffLeast = 500 * time.Millisecond
+	backoffMost  = 30 * time.Second
+)
+
+// Set is the key set of one issuer at one address, shared by all who use it.
+// It refreshes itself in the background once it has been used for the first
+// time; loading a configuration fetches nothing.
+type Set struct {
+	held atomic.Pointer[held]
+
+	running atomic.Bool // the background refresh
+
+	mu         sync.Mutex
+	leases     []*Lease
+	flight     *flight
+	lastFirst  time.Time // start of the last fetch for want of any set
+	lastDemand time.Time // start of the last fetch for an unknown key
+	failures   int
+	next       time.Time // of the background refresh
+	settled    bool      // a first refresh has been planned
+
+	replan chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// held is a ring with the time at which it was known to be right.
+type held struct {
+	ring    *Ring
+	digest  [sha256.Size]byte
+	fetched time.Time
+}
+
+// flight is a fetch under way. Whoever needs it waits for done, each with a
+// patience of its own: it belongs to no request, so nobody's hang-up ends it.
+type flight struct {
+	done chan struct{}
+	err  error // read after done is closed
+}
+
+func newSet() *Set {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Set{replan: make(chan struct{}, 1), ctx: ctx, cancel: cancel}
+}
+
+// Destruct implements caddy.Destructor: it ends the background refresh. What
+// is held stays, for requests that are still under way.
+func (s *Set) Destruct() error {
+	s.cancel()
+	return nil
+}
+
+// find returns the keys that may verify the token. It waits at most a second,
+// and only where an unknown key, or the lack of any, makes a fetch worthwhile.
+func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) {
+	s.start()
+	for range 2 {
+		h := s.held.Load()
+		usable := l.fresh(h)
+		if usable {
+			candidates, known := h.ring.Candidates(t)
+			if len(candidates) > 0 {
+				return candidates, nil
+			}
+			if known {
+				return nil, ErrUnknownKey
+			}
+		}
+		f, failing := s.demand(usable)
+		if f == nil {
+			if !usable || failing {
+				return nil, ErrUnavailable
+			}
+			return nil, ErrUnknownKey
+		}
+		if err := f.wait(ctx); err != nil {
+			return nil, ErrUnavailable
+		}
+		// Look again. A fetch that somebody else had under way may have been
+		// answered before this token's key was published: then ask once more,
+		// if it is time.
+	}
+	return s.settle(l, t)
+}
+
+// settle gives the answer after the fetches that were due.
+func (s *Set) settle(l *Lease, t *jws.Token) ([]*Key, error) {
+	h := s.held.Load()
+	if !l.fresh(h) {
+		return nil, ErrUnavailable
+	}
+	if candidates, _ := h.ring.Candidates(t); len(candidates) > 0 {
+		return candidates, nil
+	}
+	return nil, ErrUnknownKey
+}
+
+func (f *flight) wait(ctx context.Context) error {
+	timer := time.NewTimer(demandWait)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+		return f.err
+	case <-timer.C:
+		return context.DeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// demand returns the fetch to wait for: the one under way, or a new one if the
+// pause since the last is over. Without either it returns nil, and whether the
+// last fetch failed, so that "unknown" is not said where nobody can know.
+func (s *Set) demand(usable bool) (f *flight, failing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil {
+		return s.flight, false
+	}
+	last, pause := &s.lastDemand, demandPause
+	if !usable {
+		last, pause = &s.lastFirst, firstPause
+	}
+	if time.Since(*last) < pause || s.over() {
+		return nil, s.failures > 0
+	}
+	*last = time.Now()
+	return s.launch(), false
+}
+
+// over reports whether nobody holds the set any more. s.mu is held.
+func (s *Set) over() bool {
+	return len(s.leases) == 0 || s.ctx.Err() != nil
+}
+
+// launch starts a fetch. s.mu is held.
+func (s *Set) launch() *flight {
+	f := &flight{done: make(chan struct{})}
+	s.flight = f
+	// The newest user's settings count: after a reload they are the ones that
+	// the operator wrote last.
+	l := s.leases[len(s.leases)-1]
+	go s.fly(f, l)
+	return f
+}
+
+func (s *Set) fly(f *flight, l *Lease) {
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(s.ctx, l.settings.Timeout)
+	defer cancel()
+	err := errors.New("fetching key set: it panicked")
+	defer func() {
+		if p := recover(); p != nil {
+			l.settings.Logger.Error("fetching key set panicked", zap.Any("panic", p))
+		}
+		s.land(f, l, err)
+	}()
+	err = s.fetch(ctx, l, started)
+}
+
+func (s *Set) fetch(ctx context.Context, l *Lease, started time.Time) error {
+	document, err := l.source.Fetch(ctx)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(document)
+	if h := s.held.Load(); h != nil && bytes.Equal(h.digest[:], digest[:]) {
+		s.held.Store(&held{ring: h.ring, digest: digest, fetched: started})
+		return nil
+	}
+	ring, notes, err := ReadRing(document, l.settings.Symmetric)
+	for _, note := range notes {
+		l.settings.Logger.Warn("leaving out a key of the key set", zap.String("reason", note))
+	}
+	if err != nil {
+		return err
+	}
+	// Keys count from the start of the fetch: the answer may be as old.
+	s.held.Store(&held{ring: ring, digest: digest, fetched: started})
+	l.settings.Logger.Debug("key set is new", zap.Int("keys", ring.Len()))
+	return nil
+}
+
+// land records how a fetch ended and lets everybody know.
+func (s *Set) land(f *flight, l *Lease, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	log := l.settings.Logger
+	switch {
+	case err != nil:
+		s.failures++
+		s.next = time.Now().Add(backoff(s.failures))
+		if s.failures == 1 {
+			log.Error("fetching key set fails", zap.Error(err), zap.Bool("keys_held", s.held.Load() != nil))
+		} else {
+			log.Debug("fetching key set still fails", zap.Error(err), zap.Int("failures", s.failures))
+		}
+	default:
+		if s.failures > 0 {
+			log.Info("fetching key set works again", zap.Int("failures", s.failures))
+		}
+		s.failures = 0
+		s.next = time.Now().Add(s.interval())
+		s.settled = true
+	}
+	f.err = err
+	s.flight = nil
+	close(f.done)
+	select {
+	case s.replan <- struct{}{}:
+	default:
+	}
+}
+
+// backoff doubles from backoffLeast to backoffMost, less up to a quarter, so
+// that the instances of a fleet do not come back as one.
+func backoff(failures int) time.Duration {
+	d := backoffMost
+	if failures < 7 {
+		d = min(backoffMost, backoffLeast<<(failures-1))
+	}
+	return d - rand.N(d/4+1)
+}
+
+// interval returns the time to the next refresh: 75 to 95 % of the shortest
+// period that a user asked for, so that a removed key is gone within it. The
+// first is any part of the period: a fleet that was started together must not
+// come back together. s.mu is held.
+func (s *Set) interval() time.Duration {
+	if len(s.leases) == 0 {
+		return backoffMost
+	}
+	shortest := slices.MinFunc(s.leases, func(a, b *Lease) int {
+		return int(a.settings.RecheckPeriod - b.settings.RecheckPeriod)
+	}).settings.RecheckPeriod
+	if !s.settled {
+		return shortest/10 + rand.N(shortest*17/20+1)
+	}
+	return shortest*3/4 + rand.N(shortest/5+1)
+}
+
+// start begins the background refresh, at the first use.
+func (s *Set) start() {
+	if s.running.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.run()
+}
+
+// run starts the background refresh unless it runs. s.mu is held.
+func (s *Set) run() {
+	if s.running.Load() || s.over() {
+		return
+	}
+	s.running.Store(true)
+	if s.next.IsZero() {
+		s.next = time.Now().Add(backoff(1))
+	}
+	go s.refresh()
+}
+
+// refresh fetches whenever it is time, until the set is let go.
+func (s *Set) refresh() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		wait := time.Until(s.next)
+		s.mu.Unlock()
+		timer.Reset(max(wait, 0))
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.replan:
+			continue
+		case <-timer.C:
+		}
+		f := s.due()
+		if f == nil {
+			continue
+		}
+		select {
+		case <-f.done:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// due returns the fetch that is under way, or starts the one that is due.
+func (s *Set) due() *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.flight != nil:
+		return s.flight
+	case s.over() || time.Now().Before(s.next):
+		return nil
+	}
+	return s.launch()
+}

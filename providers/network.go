@@ -1,0 +1,196 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// defaultTimeout bounds one call to a service.
+const defaultTimeout = 5 * time.Second
+
+// Network holds the options of providers that call a service.
+type Network struct {
+	// The longest that one call to the service may take. Default: 5s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How the service is reached: any of reverse_proxy's transports, with all
+	// that it has (custom CAs, client certificates, proxies). Default: `http`.
+	TransportRaw json.RawMessage `json:"transport,omitempty" caddy:"namespace=http.reverse_proxy.transport inline_key=protocol"`
+
+	// Lets addresses be plain http:// although they are not loopback.
+	AllowHTTP bool `json:"allow_http,omitempty"`
+
+	// How long a yes is reused. Default: for a JWT, until it expires. 0 turns
+	// reuse off.
+	CacheTTL *caddy.Duration `json:"cache_ttl,omitempty"`
+
+	// Which tokens are this provider's own, by their form.
+	Tokens *TokenForm `json:"tokens,omitempty"`
+
+	// Lets the next provider be asked after this one's *no* or *cannot tell*,
+	// which shows it a token that is not its own.
+	Fallthrough bool `json:"fallthrough,omitempty"`
+
+	client *http.Client
+}
+
+// TokenForm narrows the tokens that a provider claims.
+type TokenForm struct {
+	// jwt, opaque, or prefix.
+	Form string `json:"form"`
+
+	// For prefix: what the tokens begin with, any one of them.
+	Prefixes []string `json:"prefixes,omitempty"`
+}
+
+const (
+	formJWT    = "jwt"
+	formOpaque = "opaque"
+	formPrefix = "prefix"
+)
+
+func (f *TokenForm) check() error {
+	switch f.Form {
+	case formJWT, formOpaque:
+		if len(f.Prefixes) > 0 {
+			return fmt.Errorf("tokens %s: unexpected %q", f.Form, f.Prefixes[0])
+		}
+	case formPrefix:
+		if len(f.Prefixes) == 0 || slices.Contains(f.Prefixes, "") {
+			return fmt.Errorf("tokens prefix: expected at least one prefix")
+		}
+	default:
+		return fmt.Errorf("tokens %q: expected jwt, opaque or prefix", f.Form)
+	}
+	return nil
+}
+
+// claims reports whether the token has the form.
+func (f *TokenForm) claims(token string) bool {
+	if f == nil {
+		return true
+	}
+	switch f.Form {
+	case formJWT:
+		return strings.Count(token, ".") == 2
+	case formOpaque:
+		return strings.Count(token, ".") != 2
+	}
+	return slices.ContainsFunc(f.Prefixes, func(p string) bool { return strings.HasPrefix(token, p) })
+}
+
+// coversPrefixes reports whether every token that begins with one of theirs
+// begins with one of ours; none means any token.
+func coversPrefixes(ours, theirs []string) bool {
+	if len(ours) == 0 {
+		return true
+	}
+	if len(theirs) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(theirs, func(their string) bool {
+		return !slices.ContainsFunc(ours, func(our string) bool { return strings.HasPrefix(their, our) })
+	})
+}
+
+// FallsThrough reports whether the next provider is asked after a *no*.
+func (n *Network) FallsThrough() bool { return n.Fallthrough }
+
+// SetUpNetwork checks the options and prepares the client. Nothing is sent.
+func (n *Network) SetUpNetwork(ctx caddy.Context) error {
+	if err := n.checkNetwork(); err != nil {
+		return err
+	}
+	if n.Timeout == 0 {
+		n.Timeout = caddy.Duration(defaultTimeout)
+	}
+	transport, err := n.loadTransport(ctx)
+	if err != nil {
+		return fmt.Errorf("loading transport: %w", err)
+	}
+	n.client = &http.Client{
+		Transport: outside{transport},
+		// A redirect would take the credential to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return nil
+}
+
+func (n *Network) checkNetwork() error {
+	if n.Timeout < 0 {
+		return fmt.Errorf("timeout %s: expected more than zero", time.Duration(n.Timeout))
+	}
+	if n.CacheTTL != nil && *n.CacheTTL < 0 {
+		return fmt.Errorf("cache_ttl %s: expected zero or more", time.Duration(*n.CacheTTL))
+	}
+	if n.Tokens != nil {
+		return n.Tokens.check()
+	}
+	return nil
+}
+
+func (n *Network) loadTransport(ctx caddy.Context) (http.RoundTripper, error) {
+	var v any
+	var err error
+	if n.TransportRaw == nil {
+		v, err = ctx.LoadModuleByID("http.reverse_proxy.transport.http", nil)
+	} else {
+		v, err = ctx.LoadModule(n, "TransportRaw")
+	}
+	if err != nil {
+		return nil, err
+	}
+	transport, ok := v.(http.RoundTripper)
+	if !ok {
+		return nil, fmt.Errorf("module %T is not a transport", v)
+	}
+	return transport, nil
+}
+
+// Client returns the client for calls to the service. It follows no redirects.
+func (n *Network) Client() *http.Client { return n.client }
+
+// outside lets reverse_proxy's transports be used where there is no request:
+// they look for a replacer in the context.
+type outside struct{ http.RoundTripper }
+
+func (o outside) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, there := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); !there {
+		r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
+	}
+	return o.RoundTripper.RoundTrip(r)
+}
+
+// checkAddress returns an error unless value is an absolute http or https URL
+// without credentials; plain http only to this machine, or where it is allowed.
+func checkAddress(option, value string, allowHTTP bool) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("%s %q: expected an absolute https URL", option, value)
+	}
+	if u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("%s: expected a URL without credentials and fragment", option)
+	}
+	if u.Scheme == "http" && !allowHTTP && !isLoopback(u) {
+		return fmt.Errorf("%s %q: expected https (plain http needs allow_http)", option, value)
+	}
+	return nil
+}
+
+// isLoopback reports whether the URL's host is this machine.
+func isLoopback(u *url.URL) bool {
+	if strings.EqualFold(u.Hostname(), "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}

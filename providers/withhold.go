@@ -1,0 +1,169 @@
+package providers
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// Withheld is what was taken off a request so that the credential does not
+// reach the stack. It can be put back, for a further handler that looks for
+// itself.
+type Withheld struct {
+	authorization []string
+	header        http.Header // others, nil without any
+	query         string
+	queryChanged  bool
+}
+
+// Withhold takes every place where a credential may be off the request,
+// whether one is there or not and whether it was good or not. Authorization
+// goes always: what is in there and was not looked at is a credential for
+// somebody.
+func (t TokenSources) Withhold(r *http.Request) Withheld {
+	w := Withheld{authorization: r.Header["Authorization"]}
+	delete(r.Header, "Authorization")
+	delete(r.Header, "Proxy-Authorization")
+	for _, s := range t {
+		switch s.Source {
+		case sourceHeader:
+			if name := textproto.CanonicalMIMEHeaderKey(s.Name); name != "Authorization" {
+				w.takeAlike(r, name)
+			}
+		case sourceQuery:
+			w.takeQuery(r, s.Name)
+		case sourceCookie:
+			w.keepOf(r, "Cookie", "; ", func(cookie string) bool {
+				name, _, _ := strings.Cut(cookie, "=")
+				return strings.TrimSpace(name) != s.Name
+			})
+		case sourceWebSocket:
+			w.keepOf(r, "Sec-Websocket-Protocol", ", ", func(protocol string) bool {
+				return !strings.HasPrefix(protocol, s.Name)
+			})
+		}
+	}
+	return w
+}
+
+// Restore puts back what was taken.
+func (w Withheld) Restore(r *http.Request) {
+	delete(r.Header, "Authorization")
+	if w.authorization != nil {
+		r.Header["Authorization"] = w.authorization
+	}
+	for name, values := range w.header {
+		r.Header[name] = values
+	}
+	if w.queryChanged {
+		setQuery(r, w.query)
+	}
+}
+
+// Forward puts the credential on the request in canonical form: stacks that
+// read `Bearer` in one case only are common (OGX is one).
+func (w Withheld) Forward(r *http.Request, c Credential) {
+	const scheme = "Bearer "
+	if len(w.authorization) == 1 && len(w.authorization[0]) == len(scheme)+len(c.Token) &&
+		strings.HasPrefix(w.authorization[0], scheme) {
+		r.Header["Authorization"] = w.authorization // it is that already
+		return
+	}
+	r.Header["Authorization"] = []string{scheme + c.Token}
+}
+
+func (w *Withheld) take(r *http.Request, name string) {
+	values, there := r.Header[name]
+	if !there {
+		return
+	}
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	if _, taken := w.header[name]; !taken {
+		w.header[name] = values
+	}
+	delete(r.Header, name)
+}
+
+// takeAlike takes the header and all that a server which does not tell `_` or
+// `.` from `-` takes for it.
+func (w *Withheld) takeAlike(r *http.Request, name string) {
+	for key := range r.Header {
+		if FoldHeader(key) == FoldHeader(name) {
+			w.take(r, key)
+		}
+	}
+}
+
+func (w *Withheld) takeQuery(r *http.Request, name string) {
+	if len(queryValues(r.URL.RawQuery, name)) == 0 {
+		return
+	}
+	if !w.queryChanged {
+		w.query, w.queryChanged = r.URL.RawQuery, true
+	}
+	var kept strings.Builder
+	for _, part := range strings.SplitAfter(r.URL.RawQuery, "&") {
+		if len(queryValues(part, name)) == 0 {
+			kept.WriteString(part)
+		}
+	}
+	setQuery(r, strings.TrimSuffix(kept.String(), "&"))
+}
+
+// keepOf keeps the elements of a list header that keep says.
+func (w *Withheld) keepOf(r *http.Request, name, separator string, keep func(string) bool) {
+	lines, there := r.Header[name]
+	if !there {
+		return
+	}
+	var kept []string
+	changed := false
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, separator[:1]) {
+			element = strings.TrimSpace(element)
+			if keep(element) {
+				kept = append(kept, element)
+			} else {
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return
+	}
+	w.take(r, name)
+	if len(kept) > 0 {
+		r.Header[name] = []string{strings.Join(kept, separator)}
+	}
+}
+
+// setQuery changes the query of this request alone: the URL is shared with
+// the copy that Caddy keeps for its log.
+func setQuery(r *http.Request, query string) {
+	u := *r.URL
+	u.RawQuery = query
+	r.URL = &u
+	if r.RequestURI != "" {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		r.RequestURI = path
+		if query != "" {
+			r.RequestURI += "?" + query
+		}
+	}
+}
+
+// FoldHeader returns the name under which servers that make variables of
+// headers (CGI, WSGI) know a header: case, `_`, `.` and `-` are all one.
+func FoldHeader(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '_' || c == '.':
+			return '-'
+		case 'A' <= c && c <= 'Z':
+			return c + 'a' - 'A'
+		}
+		return c
+	}, name)
+}

@@ -1,0 +1,41 @@
+package stackauth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+// warmer is a provider that can get ready before its first request.
+type warmer interface{ Warm() }
+
+// warmOnStart lets providers fetch what they need as soon as Caddy runs. Not
+// earlier: loading a configuration, which `caddy validate` does too, must work
+// without a network, and a configuration that is rejected must leave no trace.
+func warmOnStart(ctx caddy.Context, list []providers.Provider) error {
+	app, err := ctx.AppIfConfigured("events")
+	if err != nil {
+		return nil // without events the first request does it
+	}
+	events, ok := app.(*caddyevents.App)
+	if !ok {
+		return fmt.Errorf("events app is %T", app)
+	}
+	return events.On("started", onStart(list))
+}
+
+type onStart []providers.Provider
+
+// Handle implements caddyevents.Handler.
+func (list onStart) Handle(context.Context, caddy.Event) error {
+	for _, p := range list {
+		if w, ok := p.(warmer); ok {
+			w.Warm()
+		}
+	}
+	return nil
+}

@@ -39,7 +39,7 @@ func CanonicalPath(decoded string) (string, error) {
 		switch {
 		case segment == "." || segment == "..":
 			return "", fmt.Errorf("path has a dot segment")
-		case segment == "" && path != "/":
+		case segment == "" && decoded != "/":
 			return "", fmt.Errorf("path has an empty segment")
 		}
 		if !more {

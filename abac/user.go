@@ -79,6 +79,11 @@ func ParseTenant(tenant string) (string, error) {
 	if canonical == "" {
 		return "", fmt.Errorf("tenant is empty")
 	}
+	if strings.ContainsRune(tenant, 'İ') {
+		// Go makes an i of it; upstream's Python makes two characters, which
+		// are no tenant. Another's tenant must not be had by spelling.
+		return "", fmt.Errorf("tenant is not of the form [a-z0-9][a-z0-9_-]*")
+	}
 	if len(canonical) > maxTenant {
 		return "", fmt.Errorf("tenant has %d bytes, more than %d", len(canonical), maxTenant)
 	}

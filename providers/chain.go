@@ -108,8 +108,25 @@ func ask(p Provider, r *http.Request, c Credential) (a Answer) {
 		}
 	}()
 	a = p.Authenticate(r, c)
-	if yes, ok := a.(*Yes); a == nil || ok && (yes == nil || yes.User == nil) {
+	if !isAnswer(a) {
 		return &CannotTell{Err: fmt.Errorf("provider gave no answer")}
 	}
 	return a
+}
+
+// isAnswer reports whether a is one of the four answers, with something in it:
+// other types can have the method by embedding one of them, and a yes to
+// nobody would be anonymous further on.
+func isAnswer(a Answer) bool {
+	switch answer := a.(type) {
+	case *Yes:
+		return answer != nil && answer.User != nil && answer.User.Principal != ""
+	case *No:
+		return answer != nil
+	case *CannotTell:
+		return answer != nil && answer.Err != nil
+	case NotMine:
+		return true
+	}
+	return false
 }

@@ -103,7 +103,7 @@ func (c *Common) check() error {
 
 func checkName(name string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-"
-	if len(name) > 64 || strings.Trim(name, allowed) != "" {
+	if name == "" || len(name) > 64 || strings.Trim(name, allowed) != "" {
 		return fmt.Errorf("provider name %q: expected 1 to 64 of a-z, 0-9, _ and -", name)
 	}
 	return nil

@@ -41,6 +41,9 @@ type Network struct {
 	Fallthrough bool `json:"fallthrough,omitempty"`
 
 	client *http.Client
+
+	// What TransportRaw was: Caddy takes it away when it loads the module.
+	transport string
 }
 
 // TokenForm narrows the tokens that a provider claims.
@@ -139,6 +142,7 @@ func (n *Network) checkNetwork() error {
 }
 
 func (n *Network) loadTransport(ctx caddy.Context) (http.RoundTripper, error) {
+	n.transport = string(n.TransportRaw)
 	var v any
 	var err error
 	if n.TransportRaw == nil {

@@ -296,7 +296,8 @@ func withoutKey(err error) Answer {
 
 func (o *OAuth2Token) checkClaims(c *tokenClaims) Answer {
 	if err := o.validator.Validate(c); err != nil {
-		return &No{Reason: validationReason(err), Expired: errors.Is(err, jwt.ErrTokenExpired)}
+		reason := validationReason(err)
+		return &No{Reason: reason, Expired: reason == reasonExpired}
 	}
 	if o.MaxTokenLifetime == 0 {
 		return nil
@@ -310,6 +311,10 @@ func (o *OAuth2Token) checkClaims(c *tokenClaims) Answer {
 	return nil
 }
 
+// reasonExpired is what is said of a token that was good until its time was
+// over: of one with another fault, that fault.
+const reasonExpired = "token has expired"
+
 // validationReason names what is wrong without the library's words.
 func validationReason(err error) string {
 	for _, known := range []struct {
@@ -318,10 +323,10 @@ func validationReason(err error) string {
 	}{
 		{jwt.ErrTokenInvalidIssuer, "iss is not the configured issuer"},
 		{jwt.ErrTokenInvalidAudience, "aud has none of the configured audiences"},
-		{jwt.ErrTokenExpired, "token has expired"},
+		{jwt.ErrTokenRequiredClaimMissing, "exp, iss or aud is missing"},
 		{jwt.ErrTokenNotValidYet, "token is not valid yet (nbf)"},
 		{jwt.ErrTokenUsedBeforeIssued, "token was issued in the future (iat)"},
-		{jwt.ErrTokenRequiredClaimMissing, "exp, iss or aud is missing"},
+		{jwt.ErrTokenExpired, reasonExpired},
 	} {
 		if errors.Is(err, known.is) {
 			return known.text

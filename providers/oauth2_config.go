@@ -164,17 +164,26 @@ func (o *OAuth2Token) expanded() (*expandedOAuth2, error) {
 			return nil, err
 		}
 	}
-	if x.issuer != "" {
-		if err := checkAddress("issuer", x.issuer, o.AllowHTTP); err != nil {
+	if HasPlaceholder(o.Issuer) {
+		if err := checkExpanded("issuer", o.Issuer, x.issuer, o.AllowHTTP); err != nil {
 			return nil, err
 		}
 	}
-	if x.jwks.URI != "" {
-		if err := checkAddress("jwks: uri", x.jwks.URI, o.AllowHTTP); err != nil {
+	if o.JWKS != nil && HasPlaceholder(o.JWKS.URI) {
+		if err := checkExpanded("jwks: uri", o.JWKS.URI, x.jwks.URI, o.AllowHTTP); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
+}
+
+// checkExpanded checks an address that a placeholder gave. Its error has the
+// placeholder and not the value, which may be somebody's secret by mistake.
+func checkExpanded(option, written, value string, allowHTTP bool) error {
+	if checkAddress(option, value, allowHTTP) != nil {
+		return fmt.Errorf("%s %s: expected it to give an absolute https URL without credentials (plain http needs allow_http)", option, written)
+	}
+	return nil
 }
 
 // acquireKeys takes hold of the key set. Two providers share one if they ask
@@ -196,7 +205,7 @@ func (x *expandedOAuth2) acquireKeys(o *OAuth2Token) (*keyset.Lease, error) {
 	if x.jwks.File != "" {
 		return x.acquireFile(o, settings)
 	}
-	trust := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t", o.TransportRaw, x.jwks.Token, x.jwks.TokenFile, o.AllowHTTP))
+	trust := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t", o.transport, x.jwks.Token, x.jwks.TokenFile, o.AllowHTTP))
 	var source keyset.Source
 	if x.jwks.URI != "" {
 		x.keysID = fmt.Sprintf("uri %s %x", x.jwks.URI, trust)

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -115,5 +116,5 @@ func Fits(name string, key crypto.PublicKey) bool {
 
 func usableRSA(k *rsa.PublicKey) bool {
 	bits := k.N.BitLen()
-	return bits >= minRSABits && bits <= maxRSABits && k.E >= 3 && k.E%2 == 1 && k.E < 1<<31
+	return bits >= minRSABits && bits <= maxRSABits && k.E >= 3 && k.E%2 == 1 && k.E <= math.MaxInt32
 }

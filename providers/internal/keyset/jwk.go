@@ -17,6 +17,10 @@ import (
 // characters.
 const maxKeyMember = 2048
 
+// maxExponent bounds the exponent of an RSA key, in base64: jwkset keeps the
+// lowest 64 bits of a longer one, and so would have another key.
+const maxExponent = 11
+
 // readJWK reads one element of a key set. The error says why it is of no use
 // here, which for many keys is as it should be (Keycloak's set has one for
 // encryption).
@@ -33,6 +37,9 @@ func readJWK(v any, symmetric bool) (readKey, error) {
 	}
 	if j.err != nil {
 		return readKey{}, j.err
+	}
+	if len(marshal.E) > maxExponent {
+		return readKey{}, errors.New("its e is too large")
 	}
 	if err := forVerifying(m, use); err != nil {
 		return readKey{}, err
@@ -57,7 +64,7 @@ func newKey(marshal jwkset.JWKMarshal, algorithm string) (readKey, error) {
 	// would cost a good key.
 	parsed, err := jwkset.NewJWKFromMarshal(marshal, jwkset.JWKMarshalOptions{Private: marshal.K != ""}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return readKey{}, fmt.Errorf("not a key of a known kind: %v", kind(err))
+		return readKey{}, fmt.Errorf("not a key of a known kind: %w", kind(err))
 	}
 	public := parsed.Key()
 	switch public.(type) {

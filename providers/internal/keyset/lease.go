@@ -114,7 +114,7 @@ func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) ([]*Key, 
 		}
 		return nil, ErrUnknownKey
 	}
-	if err := f.wait(ctx); err != nil {
+	if err := f.wait(ctx, time.Now().Add(demandWait)); err != nil {
 		return nil, ErrUnavailable
 	}
 	found, err := l.set.settle(l, t)
@@ -138,5 +138,6 @@ func (l *Lease) Trusts(p Print) bool {
 }
 
 func (l *Lease) fresh(h *held) bool {
-	return h != nil && time.Since(h.fetched) < l.settings.RecheckPeriod+l.settings.MaxStale
+	// Subtracted, and not added: two long periods could overflow.
+	return h != nil && time.Since(h.fetched)-l.settings.RecheckPeriod < l.settings.MaxStale
 }

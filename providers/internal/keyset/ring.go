@@ -88,6 +88,7 @@ func ReadRing(document []byte, symmetric bool) (*Ring, []string, error) {
 			notes = append(notes, fmt.Sprintf("key %d: %v", i+1, err))
 			continue
 		}
+		k.number = i + 1
 		kept = append(kept, k)
 	}
 	kept, again := withoutSharedIDs(kept)
@@ -104,8 +105,9 @@ func ReadRing(document []byte, symmetric bool) (*Ring, []string, error) {
 // readKey is a key on its way into a ring, with the form in which keyfunc
 // wants it.
 type readKey struct {
-	key *Key
-	jwk jwkset.JWK
+	key    *Key
+	jwk    jwkset.JWK
+	number int // its place in the document, from 1
 }
 
 // withoutSharedIDs drops every key whose kid is another's too: which of them
@@ -115,9 +117,9 @@ func withoutSharedIDs(keys []readKey) (kept []readKey, notes []string) {
 	for _, k := range keys {
 		count[k.key.id]++
 	}
-	for i, k := range keys {
+	for _, k := range keys {
 		if k.key.id != "" && count[k.key.id] > 1 {
-			notes = append(notes, fmt.Sprintf("key %d: its kid is another key's too", i+1))
+			notes = append(notes, fmt.Sprintf("key %d: its kid is another key's too", k.number))
 			continue
 		}
 		kept = append(kept, k)

@@ -60,6 +60,7 @@ type Set struct {
 	next       time.Time // of the background refresh
 	settled    bool      // a first refresh has been planned
 
+	random func(time.Duration) time.Duration // in [0, n); seeded in tests
 	replan chan struct{}
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -81,7 +82,7 @@ type flight struct {
 
 func newSet() *Set {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Set{replan: make(chan struct{}, 1), ctx: ctx, cancel: cancel}
+	return &Set{random: rand.N[time.Duration], replan: make(chan struct{}, 1), ctx: ctx, cancel: cancel}
 }
 
 // Destruct implements caddy.Destructor: it ends the background refresh. What
@@ -95,6 +96,7 @@ func (s *Set) Destruct() error {
 // and only where an unknown key, or the lack of any, makes a fetch worthwhile.
 func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) {
 	s.start()
+	until := time.Now().Add(demandWait)
 	for range 2 {
 		h := s.held.Load()
 		usable := l.fresh(h)
@@ -114,7 +116,7 @@ func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) 
 			}
 			return nil, ErrUnknownKey
 		}
-		if err := f.wait(ctx); err != nil {
+		if err := f.wait(ctx, until); err != nil {
 			return nil, ErrUnavailable
 		}
 		// Look again. A fetch that somebody else had under way may have been
@@ -136,8 +138,8 @@ func (s *Set) settle(l *Lease, t *jws.Token) ([]*Key, error) {
 	return nil, ErrUnknownKey
 }
 
-func (f *flight) wait(ctx context.Context) error {
-	timer := time.NewTimer(demandWait)
+func (f *flight) wait(ctx context.Context, until time.Time) error {
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-f.done:
@@ -275,9 +277,9 @@ func (s *Set) interval() time.Duration {
 		return int(a.settings.RecheckPeriod - b.settings.RecheckPeriod)
 	}).settings.RecheckPeriod
 	if !s.settled {
-		return shortest/10 + rand.N(shortest*17/20+1)
+		return shortest/10 + s.random(shortest/20*17+1)
 	}
-	return shortest*3/4 + rand.N(shortest/5+1)
+	return shortest/4*3 + s.random(shortest/5+1)
 }
 
 // start begins the background refresh, at the first use.
@@ -337,7 +339,12 @@ func (s *Set) due() *flight {
 	switch {
 	case s.flight != nil:
 		return s.flight
-	case s.over() || time.Now().Before(s.next):
+	case s.over():
+		// The last lease is just being given back, and the set about to end:
+		// without a time in the future the loop would spin until it has.
+		s.next = time.Now().Add(backoffMost)
+		return nil
+	case time.Now().Before(s.next):
 		return nil
 	}
 	return s.launch()

@@ -42,8 +42,6 @@ type DiscoverySource struct {
 	Client *http.Client
 	Issuer string
 	Token  func() (string, error)
-	// AllowHTTP lets the document name a plain http address.
-	AllowHTTP bool
 }
 
 // Fetch implements Source. The document is asked for again each time: an

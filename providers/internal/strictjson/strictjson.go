@@ -46,10 +46,7 @@ func Object(b []byte) (map[string]any, error) {
 // may select, and must not be believed.
 func String(b []byte, name string) (string, bool) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(b))
-	if dec.PeekKind() != '{' {
-		return "", false
-	}
-	if _, err := dec.ReadToken(); err != nil {
+	if open, err := dec.ReadToken(); err != nil || open.Kind() != '{' {
 		return "", false
 	}
 	for dec.PeekKind() == '"' {

@@ -190,9 +190,10 @@ func (h *Handler) unmarshalTenancy(d *caddyfile.Dispenser) error {
 }
 
 func unmarshalRequirement(d *caddyfile.Dispenser) (abac.Requirement, error) {
+	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) < 2 {
-		return abac.Requirement{}, d.Errf("%s: expected <attribute> <value>...", d.Val())
+		return abac.Requirement{}, d.Errf("%s: expected <attribute> <value>...", name)
 	}
 	q := abac.Requirement{Attribute: args[0], Values: args[1:]}
 	return q, providers.Located(d, q.Check())

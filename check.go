@@ -66,22 +66,25 @@ func (h *Handler) check() error {
 // checkEnforcementOnly refuses, in a block without a provider, what only
 // finding out who calls has a use for.
 func (h *Handler) checkEnforcementOnly() error {
-	for option, set := range map[string]bool{
-		"token_source":      len(h.TokenSources) > 0,
-		"forward_token":     h.ForwardToken,
-		"public":            len(h.Public) > 0,
-		"allow_anonymous":   h.AllowAnonymous,
-		"allow_preflight":   h.AllowPreflight,
-		"realm":             h.Realm != "",
-		"tenancy":           h.Tenancy != nil,
-		"shared_principals": h.SharedPrincipals,
-		"base_path":         h.BasePath != "",
-		"identity_headers":  h.IdentityHeaders != nil,
-		"strip_headers":     len(h.StripHeaders) > 0,
-		"log_levels":        len(h.LogLevels) > 0,
+	for _, option := range []struct {
+		name string
+		set  bool
+	}{
+		{"token_source", len(h.TokenSources) > 0},
+		{"forward_token", h.ForwardToken},
+		{"public", len(h.Public) > 0},
+		{"allow_anonymous", h.AllowAnonymous},
+		{"allow_preflight", h.AllowPreflight},
+		{"realm", h.Realm != ""},
+		{"tenancy", h.Tenancy != nil},
+		{"shared_principals", h.SharedPrincipals},
+		{"base_path", h.BasePath != ""},
+		{"identity_headers", h.IdentityHeaders != nil},
+		{"strip_headers", len(h.StripHeaders) > 0},
+		{"log_levels", len(h.LogLevels) > 0},
 	} {
-		if set {
-			return fmt.Errorf("%s needs a provider: %w", option, errNoProvider)
+		if option.set {
+			return fmt.Errorf("%s needs a provider: %w", option.name, errNoProvider)
 		}
 	}
 	return nil

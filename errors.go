@@ -137,7 +137,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange, no
 	if no.allow {
 		header.Set("Allow", allowedMethods)
 	}
-	if x.setting(h, errorsOf) == errorsCaddy {
+	// A request with trailers is answered here in any case: an error route that
+	// proxies would send on what comes in them, and that cannot be seen before.
+	if x.setting(h, errorsOf) == errorsCaddy && len(r.Trailer) == 0 {
 		return caddyhttp.Error(no.status, errors.New(no.message))
 	}
 	body, err := json.Marshal(errorBody{errorDetail{no.message, no.kind, no.code}})

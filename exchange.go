@@ -127,7 +127,9 @@ func (x *exchange) placeholder(key string) (any, bool) {
 			return x.user.Attributes.JSON(), true
 		}
 	case "provider":
-		return x.provider, true
+		if x.user != nil { // one that said no vouches for nobody
+			return x.provider, true
+		}
 	case "decision":
 		return x.decision, true
 	case "rule":

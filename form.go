@@ -55,7 +55,7 @@ func extendedConnect(r *http.Request) bool {
 
 func headersInTwoMinds(r *http.Request) string {
 	// A trailer comes after the decision and is a header to some servers.
-	if len(r.Trailer) > 0 || len(r.Header["Trailer"]) > 0 {
+	if r.Trailer != nil || len(r.Header["Trailer"]) > 0 {
 		return "request announces trailers"
 	}
 	if upgrade := r.Header["Upgrade"]; len(upgrade) > 1 || len(upgrade) == 1 && !strings.EqualFold(upgrade[0], "websocket") {
@@ -94,7 +94,8 @@ func earlyData(r *http.Request) bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
 	}
-	return r.TLS != nil && !r.TLS.HandshakeComplete || r.Header.Get("Early-Data") == "1"
+	// Anything in Early-Data means 1 (RFC 8470, section 5.1).
+	return r.TLS != nil && !r.TLS.HandshakeComplete || len(r.Header["Early-Data"]) > 0
 }
 
 // isPreflight reports whether the request is a CORS preflight.

@@ -1,15 +1,16 @@
 package stackauth_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"strconv"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -17,58 +18,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddy-stack-auth/caddy-stack-auth"
+	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
-
-// stack is the server behind the gateway. It remembers what reached it.
-type stack struct {
-	URL string
-
-	mu       sync.Mutex
-	requests []*http.Request
-	bodies   []string
-	answer   http.HandlerFunc
-}
-
-func newStack(t testing.TB) *stack {
-	t.Helper()
-	s := new(stack)
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.URL = server.URL
-	return s
-}
-
-func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	s.mu.Lock()
-	s.requests = append(s.requests, r)
-	s.bodies = append(s.bodies, string(body))
-	answer := s.answer
-	s.mu.Unlock()
-	if answer != nil {
-		answer(w, r)
-		return
-	}
-	_, _ = io.WriteString(w, "reached")
-}
-
-// count returns how many requests reached the stack.
-func (s *stack) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.requests)
-}
-
-// last returns the last request that reached the stack.
-func (s *stack) last(t testing.TB) *http.Request {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.requests) == 0 {
-		t.Fatal("nothing reached the stack")
-	}
-	return s.requests[len(s.requests)-1]
-}
 
 // gateway is a real Caddy in this process, listening on loopback.
 type gateway struct {
@@ -81,21 +32,34 @@ type gateway struct {
 // other.
 func startGateway(t testing.TB, site string) *gateway {
 	t.Helper()
-	return startCaddyfile(t, func(address string) string {
-		return fmt.Sprintf("http://%s {\n%s\n}\n", address, site)
-	})
+	return startGatewayWith(t, "", site)
 }
 
-func startCaddyfile(t testing.TB, write func(address string) string) *gateway {
+// startGatewayWith is startGateway with global options.
+func startGatewayWith(t testing.TB, globals, site string) *gateway {
 	t.Helper()
 	address := freeAddress(t)
-	load(t, write(address))
+	g := &gateway{URL: "http://" + address, Address: address}
+	logs.reset()
+	load(t, g.config(globals, site))
 	t.Cleanup(func() {
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping Caddy: %v", err)
 		}
+		noSecretsInLogs(t)
 	})
-	return &gateway{URL: "http://" + address, Address: address}
+	return g
+}
+
+// config is the Caddyfile of the gateway with one site. Everything is logged,
+// at every level, to memory.
+func (g *gateway) config(globals, site string) string {
+	if !strings.Contains(globals, "log") {
+		globals += "\nlog {\n\toutput stack_auth_test\n\tlevel DEBUG\n\tformat json\n}\n"
+	}
+	return fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tgrace_period 1ns\n%s\n}\nhttp://%s {\n%s\n}\n",
+		globals, g.Address, site)
 }
 
 func load(t testing.TB, config string) {
@@ -107,7 +71,7 @@ func load(t testing.TB, config string) {
 
 func tryLoad(t testing.TB, config string) error {
 	t.Helper()
-	raw, err := adapt("{\n\tadmin off\n\tpersist_config off\n\tgrace_period 1ns\n}\n" + config)
+	raw, err := adapt(config)
 	if err != nil {
 		t.Fatalf("adapting Caddyfile: %v\n%s", err, config)
 	}
@@ -130,6 +94,20 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// protect is a stack_auth block that trusts the issuer, with further options.
+func protect(issuer *testissuer.Issuer, options ...string) string {
+	return "stack_auth {\n" + trust(issuer, "") + strings.Join(options, "\n") + "\n}\n"
+}
+
+// trust is a provider that trusts the issuer, with further options.
+func trust(issuer *testissuer.Issuer, name string, options ...string) string {
+	return fmt.Sprintf("provider oauth2_token %s {\nissuer %s\naudience %s\n%s\n}\n",
+		name, issuer.URL, testissuer.Audience, strings.Join(options, "\n"))
+}
+
+// proxy is the directive that leads to the stack.
+func proxy(s *stack) string { return "reverse_proxy " + s.URL + "\n" }
+
 // answer is a response that has been read.
 type answer struct {
 	*http.Response
@@ -143,12 +121,33 @@ func (a answer) errorCode(t testing.TB) string {
 		Error struct{ Message, Type, Code string }
 	}
 	if err := json.Unmarshal([]byte(a.body), &parsed); err != nil {
-		t.Fatalf("body is not JSON: %v\n%s", err, a.body)
+		t.Fatalf("body of %d is not JSON: %v\n%s", a.StatusCode, err, a.body)
 	}
 	if parsed.Error.Message == "" || parsed.Error.Type == "" {
 		t.Errorf("error without message or type: %s", a.body)
 	}
 	return parsed.Error.Code
+}
+
+// is fails the test unless the answer is the refusal with the given code, or,
+// without one, a success.
+func (a answer) is(t testing.TB, status int, code string) {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Fatalf("got %d %s, want %d %s", a.StatusCode, a.body, status, code)
+	}
+	if code == "" {
+		return
+	}
+	if got := a.errorCode(t); got != code {
+		t.Errorf("code is %s, want %s", got, code)
+	}
+	if got := a.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control is %q", got)
+	}
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type is %q", got)
+	}
 }
 
 // do sends a request. Headers are `Name: value` lines, sent as they are.
@@ -161,6 +160,7 @@ func (g *gateway) do(t testing.TB, method, path string, headers ...string) answe
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header[name] = append(req.Header[name], value)
+		keepSecret(name, value)
 	}
 	return send(t, req)
 }
@@ -171,6 +171,11 @@ func send(t testing.TB, req *http.Request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return read(t, resp)
+}
+
+func read(t testing.TB, resp *http.Response) answer {
+	t.Helper()
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -179,4 +184,49 @@ func send(t testing.TB, req *http.Request) answer {
 	return answer{resp, string(body)}
 }
 
+// raw sends the bytes of one request over a connection of its own and returns
+// the first answer. A head without Host and Connection gets them; `\n` is sent
+// as CRLF unless the text has CRs of its own.
+func (g *gateway) raw(t testing.TB, text string) answer {
+	t.Helper()
+	if !strings.Contains(text, "\r") {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	if !strings.Contains(text, "\r\nHost:") {
+		text = strings.Replace(text, "\r\n", "\r\nHost: "+g.Address+"\r\n", 1)
+	}
+	conn, err := net.DialTimeout("tcp", g.Address, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	method, _, _ := strings.Cut(text, " ")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("reading answer: %v", err)
+	}
+	return read(t, resp)
+}
+
 func bearer(token string) string { return "Authorization: Bearer " + token }
+
+// eventually polls until the condition holds.
+func eventually(t testing.TB, within time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s still not: %s", within, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// timeout is for what takes milliseconds on a machine that is not busy.
+const timeout = 10 * time.Second
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -67,18 +67,14 @@ func (g *headerRules) add(names ...string) {
 }
 
 // strip removes the headers from a request, and what the Connection header
-// would let the client have removed later: our own, after they were set.
-func (g *headerRules) strip(r *http.Request) {
+// would let the client have removed later: our own, after they were set. What
+// except names stays; nil names nothing.
+func (g *headerRules) strip(r *http.Request, except *headerRules) {
 	pruneConnection(r.Header)
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	for name := range r.Header {
-		if g.removes(name, trusted) {
+		if g.removes(name, trusted) && (except == nil || !except.removes(name, true)) {
 			delete(r.Header, name)
-		}
-	}
-	for name := range r.Trailer {
-		if g.removes(name, trusted) {
-			delete(r.Trailer, name)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
 )
@@ -14,31 +16,34 @@ import (
 // it; none goes back.
 func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if h.chain == nil {
+		if x.by == nil { // nobody before us has taken forged headers off
+			h.disarm(r)
+		}
 		return h.enforce(x)
 	}
 	// Forged headers go first: whatever happens to the request afterwards,
 	// error routes included, nobody must find them.
-	h.inbound.strip(r)
+	h.inbound.strip(r, nil)
 	path, no := h.checkForm(r)
 	if no != nil {
-		x.withheld = h.sources.Withhold(r)
+		x.withheld = h.withhold(r)
 		return no
 	}
 	if h.isPublic(path) {
 		x.public = true
 		if !h.ForwardToken {
-			x.withheld = h.sources.Withhold(r)
+			x.withheld = h.withhold(r)
 		}
 		return nil
 	}
 	if h.AllowPreflight && isPreflight(r) {
 		x.public = true
-		x.withheld = h.sources.Withhold(r)
+		x.withheld = h.withhold(r)
 		dropBody(r)
 		return nil
 	}
 	credential, err := h.sources.Find(r)
-	x.withheld = h.sources.Withhold(r)
+	x.withheld = h.withhold(r)
 	if err != nil {
 		return refuseCredential(err)
 	}
@@ -48,18 +53,55 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if no := h.enforce(x); no != nil {
 		return no
 	}
+	if no := h.identity.write(r.Header, x.user); no != nil {
+		return no
+	}
 	if h.ForwardToken && credential.Token != "" {
 		x.withheld.Forward(r, credential)
 	}
-	return h.identity.write(r.Header, x.user)
+	return nil
 }
 
 // passBy is for requests that the matcher leaves out: they go on undecided,
-// but not with an identity that nobody established.
-func (h *Handler) passBy(r *http.Request) {
-	if exchangeOf(r.Context()) == nil {
-		h.inbound.strip(r)
+// but not with an identity that nobody established, in either direction. What
+// an earlier stack_auth set stays.
+func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	// The names of announced trailers say nothing of what will come in them.
+	r.Trailer = nil
+	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
+		h.inbound.strip(r, x.by.outbound)
+		return next.ServeHTTP(w, r)
 	}
+	h.inbound.strip(r, nil)
+	g := guard(w, h.outbound)
+	err := next.ServeHTTP(g, r)
+	g.finish()
+	return err
+}
+
+// disarm takes off what error routes, which may lead to the stack, must not
+// find on a request that was not decided.
+func (h *Handler) disarm(r *http.Request) {
+	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
+		return // an earlier stack_auth has done so
+	}
+	h.inbound.strip(r, nil)
+	h.withhold(r)
+}
+
+// withhold takes the credential off the request. Caddy gives error routes the
+// URL back as it came, so one in the query has to go there too.
+func (h *Handler) withhold(r *http.Request) providers.Withheld {
+	taken := h.sources.Withhold(r)
+	if !h.fromQuery {
+		return taken
+	}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		came := &http.Request{Header: make(http.Header), URL: original.URL}
+		h.sources.Withhold(came)
+		original.URL.RawQuery = came.URL.RawQuery
+	}
+	return taken
 }
 
 func (h *Handler) isPublic(path string) bool {

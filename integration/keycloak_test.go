@@ -45,6 +45,12 @@ func startSecondKeycloak() (*keycloak, error) {
 	return k, k.start(ctx)
 }
 
+// resume starts it again, with the keys that it had.
+func (k *keycloak) resume(ctx context.Context) error {
+	_, err := script(ctx, k.env, k.script, "resume")
+	return err
+}
+
 func ownKeycloak(t *testing.T) *keycloak {
 	t.Helper()
 	k, err := secondIDP()

@@ -27,7 +27,7 @@ func TestGatewayWorksWhileKeycloakIsDown(t *testing.T) {
 			return
 		}
 		// the next test finds it running, however this one ended
-		if err := k.start(context.Background()); err != nil {
+		if err := k.resume(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -58,7 +58,7 @@ func TestGatewayWorksWhileKeycloakIsDown(t *testing.T) {
 		wantRefusal(t, late.do(t, request{path: "/v1/models", token: "opaque-test-only"}), http.StatusUnauthorized, "invalid_token", "")
 	})
 	t.Run("it serves within 2 s of Keycloak's return", func(t *testing.T) {
-		go func() { back <- k.start(t.Context()) }()
+		go func() { back <- k.resume(t.Context()) }()
 		within(t, 3*time.Minute, "keycloak answers", func() bool {
 			a, err := (&gateway{url: k.issuer}).try(t.Context(), request{path: "/.well-known/openid-configuration"})
 			return err == nil && a.status == http.StatusOK

@@ -58,7 +58,7 @@ func TestKeyRotationUnderLoadRefusesNoGoodToken(t *testing.T) {
 	l.wg.Wait()
 	took := time.Since(started)
 
-	var lastGood, firstBad time.Time
+	var lastGood, firstBad time.Time // when the last yes was asked for, when the first no was there
 	refusedLate := 0
 	wrong := make(map[string][]time.Duration) // what was wrong → when, from the start
 	for _, s := range l.shots {
@@ -80,8 +80,8 @@ func TestKeyRotationUnderLoadRefusesNoGoodToken(t *testing.T) {
 			}
 		case good && s.begin.After(lastGood):
 			lastGood = s.begin
-		case bad && (firstBad.IsZero() || s.begin.Before(firstBad)):
-			firstBad = s.begin
+		case bad && (firstBad.IsZero() || s.end.Before(firstBad)):
+			firstBad = s.end
 		case !good && !bad:
 			problem = "a token of the key that was just removed"
 		}
@@ -95,8 +95,11 @@ func TestKeyRotationUnderLoadRefusesNoGoodToken(t *testing.T) {
 	}
 	rate := float64(len(l.shots)) / took.Seconds()
 	t.Logf("%.0f requests/s for %v; by key and status: %v", rate, took.Round(time.Second), l.count())
-	t.Logf("the removed key: first refusal after %v, last answer after %v",
-		firstBad.Sub(removed).Round(time.Millisecond), lastGood.Sub(removed).Round(time.Millisecond))
+	t.Logf("the removed key: last asked for with success after %v, first refused after %v",
+		lastGood.Sub(removed).Round(time.Millisecond), firstBad.Sub(removed).Round(time.Millisecond))
+	if lastGood.After(firstBad) {
+		t.Error("tokens of the removed key were good again after one was refused")
+	}
 	if rate < 200 {
 		t.Errorf("the load was only %.0f requests a second", rate)
 	}

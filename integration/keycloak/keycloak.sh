@@ -2,6 +2,7 @@
 # A real Keycloak as test issuer on loopback.
 #   keycloak.sh prepare   fetch, unpack, build, import the realm into a template database (slow, once)
 #   keycloak.sh start     prepare if needed, copy the template, start, wait until the realm answers
+#   keycloak.sh resume    start again with the database, so also the keys, that it was stopped with
 #   keycloak.sh wait | stop | env
 # The realm: alice (admin; groups ml-team, eng; tenant red), bob (data; blue), carol (ml-team; no tenant), dora (data;
 # red), passwords <name>-test-only; a client for each kind of token, see the tests.
@@ -87,11 +88,13 @@ wait_up() {
 
 case "${1:-}" in
   prepare) prepare;;
-  start)
+  start|resume)
     if alive; then say "already running, pid $(cat "$pidfile")"; wait_up; echo "$issuer"; exit 0; fi
     prepare
-    mkdir -p "$dir"; rm -rf "$dir/db"; mkdir "$dir/db"
-    cp "$(template_dir)/keycloakdb.mv.db" "$dir/db/"
+    if [ "$1" = start ]; then
+      rm -rf "$dir/db"; mkdir -p "$dir/db"
+      cp "$(template_dir)/keycloakdb.mv.db" "$dir/db/"
+    fi
     host_args=(--hostname="$hostname"); [ "$hostname" = dynamic ] && host_args=(--hostname-strict=false)
     nohup "$home/bin/kc.sh" start --optimized --http-enabled=true --http-host=127.0.0.1 \
       --http-port="$port" "${host_args[@]}" --cache=local "--db-url=$(db_url "$dir/db")" \
@@ -110,5 +113,5 @@ case "${1:-}" in
   env)
     echo "STACK_IDP_ISSUER=$issuer"; echo "STACK_IDP_BASE=$base"
     echo "STACK_IDP_ADMIN=$admin"; echo "STACK_IDP_ADMIN_PASSWORD=$admin_password";;
-  *) echo "usage: $0 prepare|start|wait|stop|env" >&2; exit 2;;
+  *) echo "usage: $0 prepare|start|resume|wait|stop|env" >&2; exit 2;;
 esac

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/caddyserver/caddy/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -21,6 +22,12 @@ var answerCaches = caddy.NewUsagePool()
 // tokenDigest stands for a token wherever one is kept: the token itself is
 // not.
 type tokenDigest [sha256.Size]byte
+
+// digestOf hashes a token where it is: a copy of it, made for each request
+// only to be read, was a third of the cost. sha256.Sum256 changes nothing.
+func digestOf(token string) tokenDigest {
+	return sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token)))
+}
 
 // cachedAnswer is a yes with what it depends on.
 type cachedAnswer struct {

@@ -56,8 +56,9 @@ func (c *Chain) Len() int { return len(c.list) }
 // provider with `fallthrough` counts only if no later one says yes; then
 // *cannot tell* goes before *no*, because the credential may be good.
 func (c *Chain) Authenticate(r *http.Request, credential Credential) (Answer, Provider) {
-	var last Answer = NotMine{}
+	var last Answer
 	var by Provider
+	declined := make([]refusedBy, 0, 8)
 	for _, p := range c.list {
 		a := ask(p, r, credential)
 		switch answer := a.(type) {
@@ -67,6 +68,7 @@ func (c *Chain) Authenticate(r *http.Request, credential Credential) (Answer, Pr
 			}
 			return a, p
 		case NotMine:
+			declined = append(declined, refusedBy{p, answer.Reason})
 			continue
 		}
 		if !fallsThrough(p) {
@@ -79,7 +81,26 @@ func (c *Chain) Authenticate(r *http.Request, credential Credential) (Answer, Pr
 			last, by = a, p
 		}
 	}
+	if last == nil {
+		return NotMine{Reason: reasonsOf(declined)}, nil
+	}
 	return last, by
+}
+
+// refusedBy is a provider that does not take the credential for its own.
+type refusedBy struct {
+	provider Provider
+	reason   string
+}
+
+func reasonsOf(declined []refusedBy) string {
+	var texts []string
+	for _, d := range declined {
+		if d.reason != "" {
+			texts = append(texts, d.provider.Options().Name+": "+d.reason)
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 // readsAsAnother reports whether the principal that p vouches for looks like

@@ -120,6 +120,23 @@ func TestTheChainStopsAtTheFirstAnswerThatCounts(t *testing.T) {
 	}
 }
 
+// Where nobody takes a credential for its own, the log says why not; the
+// caller is told nothing.
+func TestNotMineSaysWhyOfEveryProvider(t *testing.T) {
+	chain, err := NewChain([]Provider{
+		newFake("a", NotMine{Reason: "not a JWT"}), newFake("b", NotMine{}), newFake("c", NotMine{Reason: "another prefix"}),
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, by := judge(t, chain); answer != Answer(NotMine{Reason: "a: not a JWT; c: another prefix"}) || by != nil {
+		t.Errorf("%#v by %v", answer, by)
+	}
+	if answer, _ := judge(t, new(Chain)); answer != Answer(NotMine{}) {
+		t.Errorf("%#v of nobody", answer)
+	}
+}
+
 func indexOf(list []Provider, p Provider) int {
 	for i, q := range list {
 		if p == q {

@@ -83,6 +83,10 @@ func (c *Common) check() error {
 	if c.ClaimsPreset != "" && c.ClaimsPreset != presetOGX {
 		return fmt.Errorf("claims_mapping %q: the only preset is %s", c.ClaimsPreset, presetOGX)
 	}
+	// What no principal could begin with would refuse everybody.
+	if _, err := abac.NewUser(c.PrincipalPrefix+"x", "", abac.Attributes{}); err != nil {
+		return fmt.Errorf("principal_prefix %q: %w", c.PrincipalPrefix, err)
+	}
 	for _, m := range c.ClaimsMapping {
 		if err := m.check(); err != nil {
 			return fmt.Errorf("claims_mapping: %w", err)

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,9 +105,7 @@ func TestOnlyConfiguredPlacesAreLookedAt(t *testing.T) {
 		{"23: subprotocol", "/", http.Header{"Sec-Websocket-Protocol": {"openai-insecure-api-key.t"}}, "none"},
 	} {
 		r := httptest.NewRequest(http.MethodPost, tc.target, strings.NewReader("access_token=t"))
-		for name, values := range tc.header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, tc.header)
 		if got := finding(TokenSources{DefaultTokenSource()}.Find(r)); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}

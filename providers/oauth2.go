@@ -1,10 +1,8 @@
 package providers
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -181,12 +179,21 @@ func (o *OAuth2Token) Scope() Scope {
 	return s
 }
 
+// Made once: with several issuers in a block they are said of good tokens, too.
+var (
+	ofAnotherForm   Answer = NotMine{Reason: "not of the form that tokens names"}
+	ofAnotherIssuer Answer = NotMine{Reason: "iss is another issuer"}
+)
+
 // Authenticate implements Provider.
 func (o *OAuth2Token) Authenticate(r *http.Request, c Credential) Answer {
-	if c.Token == "" || !o.Tokens.claims(c.Token) {
+	if c.Token == "" {
 		return NotMine{}
 	}
-	digest := tokenDigest(sha256.Sum256([]byte(c.Token)))
+	if !o.Tokens.claims(c.Token) {
+		return ofAnotherForm
+	}
+	digest := digestOf(c.Token)
 	if yes := o.remembered(digest, time.Now()); yes != nil {
 		return yes
 	}
@@ -222,7 +229,7 @@ func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) A
 	// The issuer is not verified yet. All that it does is to say whose token
 	// this is not.
 	if iss, _ := strictjson.String(t.Unverified(), "iss"); !o.SkipIssuerCheck && iss != o.issuer {
-		return NotMine{}
+		return ofAnotherIssuer
 	}
 	if _, allowed := o.algorithms[t.Algorithm]; !allowed {
 		return &No{Reason: "algorithm is not allowed"}
@@ -253,7 +260,7 @@ func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) A
 func refusedToken(err error) Answer {
 	var refused *jws.Error
 	if errors.As(err, &refused) && refused.Stage == jws.StageShape {
-		return NotMine{}
+		return NotMine{Reason: "not a JWT: " + refused.Reason}
 	}
 	return &No{Reason: err.Error()}
 }
@@ -292,47 +299,6 @@ func withoutKey(err error) Answer {
 		return &CannotTell{Err: err}
 	}
 	return &No{Reason: err.Error()}
-}
-
-func (o *OAuth2Token) checkClaims(c *tokenClaims) Answer {
-	if err := o.validator.Validate(c); err != nil {
-		reason := validationReason(err)
-		return &No{Reason: reason, Expired: reason == reasonExpired}
-	}
-	if o.MaxTokenLifetime == 0 {
-		return nil
-	}
-	if c.issued == nil {
-		return &No{Reason: "token has no iat, which max_token_lifetime needs"}
-	}
-	if lifetime := c.expires.Sub(c.issued.Time); lifetime > time.Duration(o.MaxTokenLifetime) {
-		return &No{Reason: fmt.Sprintf("token lives for %s, longer than max_token_lifetime", lifetime)}
-	}
-	return nil
-}
-
-// reasonExpired is what is said of a token that was good until its time was
-// over: of one with another fault, that fault.
-const reasonExpired = "token has expired"
-
-// validationReason names what is wrong without the library's words.
-func validationReason(err error) string {
-	for _, known := range []struct {
-		is   error
-		text string
-	}{
-		{jwt.ErrTokenInvalidIssuer, "iss is not the configured issuer"},
-		{jwt.ErrTokenInvalidAudience, "aud has none of the configured audiences"},
-		{jwt.ErrTokenRequiredClaimMissing, "exp, iss or aud is missing"},
-		{jwt.ErrTokenNotValidYet, "token is not valid yet (nbf)"},
-		{jwt.ErrTokenUsedBeforeIssued, "token was issued in the future (iat)"},
-		{jwt.ErrTokenExpired, reasonExpired},
-	} {
-		if errors.Is(err, known.is) {
-			return known.text
-		}
-	}
-	return "claims are not valid"
 }
 
 // shape is all that an answer depends on besides the token, for the key of the

@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"net/http"
@@ -238,16 +237,23 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 		}
 	}()
 	before := heap()
-	for i := range uint64(1_000_000) {
-		digest := tokenDigest(sha256.Sum256(binary.BigEndian.AppendUint64(nil, i)))
-		user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
-			abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
-			abac.Attribute{Name: "teams", Values: []string{fmt.Sprint("team-", i)}},
-		))
-		if err != nil {
-			t.Fatal(err)
+	const tokens = 1_000_000
+	evicted := &cachedAnswer{yes: yesTo("evicted")} // whatever it was, it is gone in the end
+	for i := range tokens {
+		answer := evicted
+		if i >= tokens-maxAnswers {
+			user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
+				abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
+				abac.Attribute{Name: "teams", Values: []string{fmt.Sprint("team-", i)}},
+			))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer = &cachedAnswer{yes: &Yes{User: user}}
 		}
-		cache.lru.Add(digest, &cachedAnswer{yes: &Yes{User: user}, stored: time.Now(), ends: time.Now()})
+		var digest tokenDigest
+		binary.BigEndian.PutUint64(digest[:], uint64(i))
+		cache.lru.Add(digest, answer)
 	}
 	if n := cache.lru.Len(); n != maxAnswers {
 		t.Errorf("%d answers are kept, want %d", n, maxAnswers)

@@ -17,13 +17,15 @@ import (
 
 const (
 	defaultRecheckPeriod = time.Hour
+	minRecheckPeriod     = time.Second // less would be a flood of our own
 	defaultMaxStale      = 24 * time.Hour
 )
 
 // JWKS says where an issuer's public keys are (RFC 7517).
 type JWKS struct {
 	// The address of the key set. Must be https, unless it is loopback or
-	// `allow_http` is set.
+	// `allow_http` is set. With neither this nor `file` it is found from the
+	// issuer's discovery document.
 	URI string `json:"uri,omitempty"`
 
 	// A local file with the key set, instead of an address. Looked at every
@@ -52,8 +54,8 @@ func (o *OAuth2Token) check() error {
 	switch {
 	case o.Issuer == "" && !o.SkipIssuerCheck:
 		return errors.New("issuer is required (skip_issuer_check opts out)")
-	case o.Issuer == "" && o.JWKS == nil:
-		return errors.New("issuer is required to find the keys; or say where they are with jwks")
+	case o.Issuer == "" && (o.JWKS == nil || o.JWKS.URI == "" && o.JWKS.File == ""):
+		return errors.New("issuer is required to find the keys; or say where they are with jwks { uri … }")
 	case len(o.Audience) == 0 && !o.SkipAudienceCheck:
 		return errors.New("audience is required (skip_audience_check opts out)")
 	case o.Leeway < 0 || o.Leeway > caddy.Duration(maxLeeway):
@@ -96,14 +98,16 @@ func (o *OAuth2Token) checkAlgorithms() error {
 
 func (j *JWKS) check(allowHTTP bool) error {
 	switch {
-	case (j.URI == "") == (j.File == ""):
-		return errors.New("jwks: expected either uri or file")
+	case *j == JWKS{}:
+		return errors.New("jwks: expected uri, file, or what tunes the discovered key set")
+	case j.URI != "" && j.File != "":
+		return errors.New("jwks: expected uri or file, not both")
 	case j.Token != "" && j.TokenFile != "":
 		return errors.New("jwks: expected token or token_file, not both")
 	case j.File != "" && (j.Token != "" || j.TokenFile != ""):
 		return errors.New("jwks: a file needs no token")
-	case j.KeyRecheckPeriod < 0:
-		return fmt.Errorf("jwks: key_recheck_period %s: expected more than zero", time.Duration(j.KeyRecheckPeriod))
+	case j.KeyRecheckPeriod != 0 && time.Duration(j.KeyRecheckPeriod) < minRecheckPeriod:
+		return fmt.Errorf("jwks: key_recheck_period %s: expected at least %s", time.Duration(j.KeyRecheckPeriod), minRecheckPeriod)
 	case j.MaxStale != nil && *j.MaxStale < 0:
 		return fmt.Errorf("jwks: max_stale %s: expected zero or more", time.Duration(*j.MaxStale))
 	}
@@ -212,7 +216,7 @@ func (x *expandedOAuth2) acquireKeys(o *OAuth2Token) (*keyset.Lease, error) {
 		source = &keyset.URISource{Client: o.Client(), URI: x.jwks.URI, Token: x.jwks.bearer()}
 	} else {
 		x.keysID = fmt.Sprintf("issuer %s %x", x.issuer, trust)
-		source = &keyset.DiscoverySource{Client: o.Client(), Issuer: x.issuer}
+		source = &keyset.DiscoverySource{Client: o.Client(), Issuer: x.issuer, Token: x.jwks.bearer()}
 	}
 	return keyset.Acquire(x.keysID, source, settings)
 }

@@ -19,6 +19,23 @@ import (
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
 
+func TestNotMineSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer()
+		o := newProvider(t, issuer, usual+"tokens prefix ey")
+		for token, want := range map[string]string{
+			"":                                    "",
+			"ghp_1":                               "not of the form that tokens names",
+			"ey.secret":                           "not a JWT: token does not have three parts",
+			sign(issuer, `"iss":"https://other"`): "iss is another issuer",
+		} {
+			if a := o.ask(t, token); a != Answer(NotMine{Reason: want}) {
+				t.Errorf("%s: %#v", token, a)
+			}
+		}
+	})
+}
+
 // Contract, several providers: not a JWT, or another iss, is not mine, and
 // costs nothing. Case 87: iss is compared exactly.
 func TestTokensOfOthersAreNotMineAndCostNoFetch(t *testing.T) {
@@ -44,7 +61,7 @@ func TestTokensOfOthersAreNotMineAndCostNoFetch(t *testing.T) {
 			"alg twice":                 key.SignRaw([]byte(`{"alg":"none","alg":"RS256"}`), claimsJSON(issuer, "")),
 			"32 KiB and more":           key.SignRaw([]byte(`{"alg":"RS256"}`), claimsJSON(issuer, `"x":"`+strings.Repeat("x", 32<<10)+`"`)),
 		} {
-			if a := o.ask(t, token); a != Answer(NotMine{}) {
+			if a, mine := o.ask(t, token).(NotMine); !mine {
 				t.Errorf("%s: %s", name, describe(a))
 			}
 		}
@@ -95,6 +112,39 @@ func TestAlgorithmsThatAreNotListedAreRefusedBeforeAnyFetch(t *testing.T) {
 		named := newProvider(t, issuer, usual+"algorithms ES512")
 		wantYes(t, named.ask(t, refused[0]), "alice")
 		wantNo(t, named.ask(t, testissuer.NewKey("ed", "EdDSA").Sign(issuer.Claims("alice", nil), nil)), "algorithm is not allowed")
+	})
+}
+
+// Cases 43 and 44 (CVE-2018-0114, RFC 8725, section 3.10): a token that says
+// where its key is, or brings it, is asked for nothing.
+func TestAddressesInATokenAreNeverAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer()
+		var asked []string
+		o := newProvider(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.Host+r.URL.Path)
+			issuer.ServeHTTP(w, r)
+		}), usual)
+		evil := testissuer.NewKey("evil", "RS256")
+		for name, value := range map[string]any{
+			"jku": "https://evil.example/jwks", "x5u": "https://169.254.169.254/x", "jwk": evil.JWK, "x5c": []string{"MII"},
+		} {
+			wantNo(t, o.ask(t, evil.Sign(issuer.Claims("admin", nil), map[string]any{name: value})), "header has "+name)
+		}
+		// Nor is its iss, whatever it says.
+		wantNotMine(t, o.ask(t, evil.Sign(issuer.Claims("admin", map[string]any{"iss": "https://evil.example"}), nil)))
+		if len(asked) != 0 {
+			t.Errorf("asked: %q", asked)
+		}
+		// Case 45: a kid is a name and no address, path or query.
+		for _, kid := range []string{"../../dev/null", "https://evil.example/k", "' OR 1=1--", "|id"} {
+			wantNo(t, o.ask(t, evil.Sign(issuer.Claims("admin", nil), map[string]any{"kid": kid})), "no key of the issuer fits the token")
+		}
+		for _, address := range asked {
+			if address != "idp.example/jwks" && address != "idp.example/.well-known/openid-configuration" {
+				t.Errorf("asked: %s", address)
+			}
+		}
 	})
 }
 

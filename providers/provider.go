@@ -54,7 +54,11 @@ type Yes struct {
 
 // NotMine means that the credential is of another kind than the provider's, as
 // told by its form alone.
-type NotMine struct{}
+type NotMine struct {
+	// Reason is for the log, where nobody takes the credential for its own. It
+	// must not have a part of the credential.
+	Reason string
+}
 
 // No means that the credential is bad.
 type No struct {

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -61,9 +62,7 @@ func TestEverySourceIsReadInOneWay(t *testing.T) {
 		{"two Authorization lines beside a key", "/?key=t", http.Header{"Authorization": {"Basic x", "Basic y"}}, "duplicate: Authorization is there twice"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, tc.target, nil)
-		for name, values := range tc.header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, tc.header)
 		if got := finding(everySource.Find(r)); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
@@ -125,9 +124,7 @@ func TestACookieFromAnotherSiteIsRefusedWhereItCouldDoSomething(t *testing.T) {
 		if tc.tls {
 			r.TLS = new(tls.ConnectionState)
 		}
-		for name, values := range tc.header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, tc.header)
 		r.Header.Set("Cookie", "token=t")
 		if got := finding(TokenSources{tokenCookie}.Find(r)); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
@@ -164,11 +161,9 @@ func TestTokenSourcesInTheCaddyfile(t *testing.T) {
 		d.Next()
 		var s TokenSource
 		err := s.UnmarshalCaddyfile(d)
-		got := ""
+		got := string(mustJSON(t, s))
 		if err != nil {
 			got = "!" + err.Error()
-		} else {
-			got = string(mustJSON(t, s))
 		}
 		if got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", line, got, want)

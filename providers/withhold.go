@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -52,9 +53,7 @@ func (w Withheld) Restore(r *http.Request) {
 	if w.authorization != nil {
 		r.Header["Authorization"] = w.authorization
 	}
-	for name, values := range w.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, w.header)
 	if w.queryChanged {
 		setQuery(r, w.query)
 	}
@@ -72,16 +71,13 @@ func (w Withheld) Forward(r *http.Request, c Credential) {
 	r.Header["Authorization"] = []string{scheme + c.Token}
 }
 
+// take takes a header that is there. What it was at first is what is put back.
 func (w *Withheld) take(r *http.Request, name string) {
-	values, there := r.Header[name]
-	if !there {
-		return
-	}
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
 	if _, taken := w.header[name]; !taken {
-		w.header[name] = values
+		w.header[name] = r.Header[name]
 	}
 	delete(r.Header, name)
 }
@@ -90,7 +86,7 @@ func (w *Withheld) take(r *http.Request, name string) {
 // `.` from `-` takes for it.
 func (w *Withheld) takeAlike(r *http.Request, name string) {
 	for key := range r.Header {
-		if FoldHeader(key) == FoldHeader(name) {
+		if SameHeader(key, name) {
 			w.take(r, key)
 		}
 	}
@@ -152,18 +148,4 @@ func setQuery(r *http.Request, query string) {
 			r.RequestURI += "?" + query
 		}
 	}
-}
-
-// FoldHeader returns the name under which servers that make variables of
-// headers (CGI, WSGI) know a header: case, `_`, `.` and `-` are all one.
-func FoldHeader(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '_' || c == '.':
-			return '-'
-		case 'A' <= c && c <= 'Z':
-			return c + 'a' - 'A'
-		}
-		return c
-	}, name)
 }

@@ -2,6 +2,7 @@ package keyset
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -217,9 +218,7 @@ func TestPrintsDifferWithKidAlgorithmAndMaterial(t *testing.T) {
 func TestSymmetricKeysAreOnlyTakenFromALocalFile(t *testing.T) {
 	secret := func(kid string, bytes int, over map[string]any) map[string]any {
 		m := map[string]any{"kty": "oct", "kid": kid, "k": strings.Repeat("QUJD", bytes/3)}
-		for name, v := range over {
-			m[name] = v
-		}
+		maps.Copy(m, over)
 		return m
 	}
 	ec := ecKey("ec")

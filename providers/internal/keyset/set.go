@@ -1,12 +1,10 @@
 package keyset
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,8 +74,9 @@ type held struct {
 // flight is a fetch under way. Whoever needs it waits for done, each with a
 // patience of its own: it belongs to no request, so nobody's hang-up ends it.
 type flight struct {
-	done chan struct{}
-	err  error // read after done is closed
+	started time.Time
+	done    chan struct{}
+	err     error // read after done is closed
 }
 
 func newSet() *Set {
@@ -157,7 +156,9 @@ func (f *flight) wait(ctx context.Context, until time.Time) error {
 func (s *Set) demand(usable bool) (f *flight, failing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flight != nil {
+	// While no set is held, a fetch that hangs is not waited for alone: the
+	// issuer may be back, and the next connection may tell.
+	if s.flight != nil && (usable || time.Since(s.flight.started) < firstPause) {
 		return s.flight, false
 	}
 	last, pause := &s.lastDemand, demandPause
@@ -178,7 +179,7 @@ func (s *Set) over() bool {
 
 // launch starts a fetch. s.mu is held.
 func (s *Set) launch() *flight {
-	f := &flight{done: make(chan struct{})}
+	f := &flight{started: time.Now(), done: make(chan struct{})}
 	s.flight = f
 	// The newest user's settings count: after a reload they are the ones that
 	// the operator wrote last.
@@ -188,7 +189,6 @@ func (s *Set) launch() *flight {
 }
 
 func (s *Set) fly(f *flight, l *Lease) {
-	started := time.Now()
 	ctx, cancel := context.WithTimeout(s.ctx, l.settings.Timeout)
 	defer cancel()
 	err := errors.New("fetching key set: it panicked")
@@ -198,7 +198,7 @@ func (s *Set) fly(f *flight, l *Lease) {
 		}
 		s.land(f, l, err)
 	}()
-	err = s.fetch(ctx, l, started)
+	err = s.fetch(ctx, l, f.started)
 }
 
 func (s *Set) fetch(ctx context.Context, l *Lease, started time.Time) error {
@@ -207,7 +207,10 @@ func (s *Set) fetch(ctx context.Context, l *Lease, started time.Time) error {
 		return err
 	}
 	digest := sha256.Sum256(document)
-	if h := s.held.Load(); h != nil && bytes.Equal(h.digest[:], digest[:]) {
+	switch h := s.held.Load(); {
+	case h != nil && h.fetched.After(started):
+		return nil // a later fetch was quicker
+	case h != nil && h.digest == digest:
 		s.held.Store(&held{ring: h.ring, digest: digest, fetched: started})
 		return nil
 	}
@@ -230,6 +233,8 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 	defer s.mu.Unlock()
 	log := l.settings.Logger
 	switch {
+	case err != nil && s.overtaken(f):
+		log.Debug("a slow fetch of the key set failed after a later one succeeded", zap.Error(err))
 	case err != nil:
 		s.failures++
 		s.next = time.Now().Add(backoff(s.failures))
@@ -247,7 +252,9 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 		s.settled = true
 	}
 	f.err = err
-	s.flight = nil
+	if s.flight == f {
+		s.flight = nil
+	}
 	close(f.done)
 	select {
 	case s.replan <- struct{}{}:
@@ -255,97 +262,8 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 	}
 }
 
-// backoff doubles from backoffLeast to backoffMost, less up to a quarter, so
-// that the instances of a fleet do not come back as one.
-func backoff(failures int) time.Duration {
-	d := backoffMost
-	if failures < 7 {
-		d = min(backoffMost, backoffLeast<<(failures-1))
-	}
-	return d - rand.N(d/4+1)
-}
-
-// interval returns the time to the next refresh: 75 to 95 % of the shortest
-// period that a user asked for, so that a removed key is gone within it. The
-// first is any part of the period: a fleet that was started together must not
-// come back together. s.mu is held.
-func (s *Set) interval() time.Duration {
-	if len(s.leases) == 0 {
-		return backoffMost
-	}
-	shortest := slices.MinFunc(s.leases, func(a, b *Lease) int {
-		return int(a.settings.RecheckPeriod - b.settings.RecheckPeriod)
-	}).settings.RecheckPeriod
-	if !s.settled {
-		return shortest/10 + s.random(shortest/20*17+1)
-	}
-	return shortest/4*3 + s.random(shortest/5+1)
-}
-
-// start begins the background refresh, at the first use.
-func (s *Set) start() {
-	if s.running.Load() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.run()
-}
-
-// run starts the background refresh unless it runs. s.mu is held.
-func (s *Set) run() {
-	if s.running.Load() || s.over() {
-		return
-	}
-	s.running.Store(true)
-	if s.next.IsZero() {
-		s.next = time.Now().Add(backoff(1))
-	}
-	go s.refresh()
-}
-
-// refresh fetches whenever it is time, until the set is let go.
-func (s *Set) refresh() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		s.mu.Lock()
-		wait := time.Until(s.next)
-		s.mu.Unlock()
-		timer.Reset(max(wait, 0))
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-s.replan:
-			continue
-		case <-timer.C:
-		}
-		f := s.due()
-		if f == nil {
-			continue
-		}
-		select {
-		case <-f.done:
-		case <-s.ctx.Done():
-			return
-		}
-	}
-}
-
-// due returns the fetch that is under way, or starts the one that is due.
-func (s *Set) due() *flight {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.flight != nil:
-		return s.flight
-	case s.over():
-		// The last lease is just being given back, and the set about to end:
-		// without a time in the future the loop would spin until it has.
-		s.next = time.Now().Add(backoffMost)
-		return nil
-	case time.Now().Before(s.next):
-		return nil
-	}
-	return s.launch()
+// overtaken reports whether a fetch that began later has brought a set.
+func (s *Set) overtaken(f *flight) bool {
+	h := s.held.Load()
+	return h != nil && h.fetched.After(f.started)
 }

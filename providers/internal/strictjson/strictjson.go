@@ -86,6 +86,7 @@ func value(dec *jsontext.Decoder) (any, error) {
 		return tok.Bool(), nil
 	case 'n':
 		return nil, nil
+	default: // an object or a list begins: the decoder sees to the rest
 	}
 	if dec.StackDepth() > maxDepth {
 		return nil, fmt.Errorf("more than %d levels", maxDepth)

@@ -1,6 +1,7 @@
 package stackauth_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,9 +16,7 @@ func TestRefusalsLookAsTheContractSays(t *testing.T) {
 		"token_source header Authorization Bearer\ntoken_source cookie session\n}\n"+proxy(stack))
 	claims := func(more map[string]any) string {
 		all := map[string]any{"org": "acme", "roles": "user"}
-		for k, v := range more {
-			all[k] = v
-		}
+		maps.Copy(all, more)
 		return issuer.Token("alice", all)
 	}
 	good := claims(nil)
@@ -99,9 +98,7 @@ func TestTheFirstThingWrongIsTheAnswer(t *testing.T) {
 				path = w.path
 			}
 			headers = append(headers, w.headers...)
-			for k, v := range w.claims {
-				claims[k] = v
-			}
+			maps.Copy(claims, w.claims)
 		}
 		t.Run(wrong[first].code, func(t *testing.T) {
 			stack.isUntouched(t, func() {

@@ -222,6 +222,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(w, r, x, no)
 	}
 	x.admit(r, h)
+	h.log.admission(r, x)
 	g := guard(w, h.outbound)
 	err = next.ServeHTTP(g, r)
 	g.finish()

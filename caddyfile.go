@@ -253,7 +253,7 @@ func (c *IdentityHeaders) unmarshalOption(d *caddyfile.Dispenser) error {
 		if err != nil || size == 0 || size > 1<<30 {
 			return d.Errf("max_size %q: expected a size such as 32KiB", text)
 		}
-		c.MaxSize = int64(size) //nolint:gosec // at most 1 GiB
+		c.MaxSize = int64(size)
 		return nil
 	}
 	return d.Errf("unrecognized option %q of identity_headers", d.Val())

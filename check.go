@@ -123,7 +123,7 @@ func checkStripped(name string) error {
 func (h *Handler) warnAboutAccessLog() {
 	for _, s := range h.TokenSources {
 		if filter := s.LogFilter(); filter != "" {
-			h.log.of(categoryAuth).Warn("the access log will show this credential, unless its format is a filter with these lines",
+			h.log.of(categoryAuth).Warn("the access and error logs will show this credential, unless their format is a filter with these lines",
 				zap.String("token_source", s.Source+" "+s.Name), zap.String("filter", filter))
 		}
 	}

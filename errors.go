@@ -196,8 +196,10 @@ func errorsOf(h *Handler) string { return h.Errors }
 
 // quoted writes a quoted-string (RFC 9110, section 5.6.4).
 func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + quotedPairs.Replace(s) + `"`
 }
+
+var quotedPairs = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // replacerOf returns the replacer of the request.
 func replacerOf(r *http.Request) *caddy.Replacer {

@@ -23,7 +23,7 @@ const (
 type exchange struct {
 	user      *abac.User // nil: nobody, or anonymous
 	anonymous bool
-	public    bool // let pass without asking who
+	preflight bool // let pass as a CORS preflight, without asking who
 
 	provider string
 	decision string

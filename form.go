@@ -78,8 +78,9 @@ func headersInTwoMinds(r *http.Request) string {
 // isProviderData reports whether the header is X-*-Provider-Data, in which
 // stacks take settings and keys of the caller's own for a request.
 func isProviderData(name string) bool {
+	// Looked at before the name is copied to fold it: nearly all fail here.
 	const shortest = len("X-A-Provider-Data")
-	if len(name) < shortest || name[0] != 'X' && name[0] != 'x' {
+	if len(name) < shortest || name[0]|' ' != 'x' || name[len(name)-1]|' ' != 'a' {
 		return false
 	}
 	folded := providers.FoldHeader(name)

@@ -10,7 +10,7 @@ import (
 // responseGuard keeps the stack from answering with identity headers: a client
 // or a cache in front of us could take them for something that we said.
 type responseGuard struct {
-	*caddyhttp.ResponseWriterWrapper
+	caddyhttp.ResponseWriterWrapper
 	rules     *headerRules
 	committed bool
 	headers   int // how many there were when they were sent
@@ -18,7 +18,7 @@ type responseGuard struct {
 
 func guard(w http.ResponseWriter, rules *headerRules) *responseGuard {
 	return &responseGuard{
-		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		rules:                 rules,
 	}
 }

@@ -13,17 +13,16 @@ import (
 // further on may spell them: names are compared in any case and with `_` and
 // `.` for `-` (CVE-2025-64484 and its kin).
 type headerRules struct {
-	names     map[string]struct{} // folded
-	prefixes  []string            // folded
-	untrusted map[string]struct{} // folded; removed unless the peer is a trusted proxy
+	names    map[string]bool // folded; true: also what a trusted proxy sends
+	prefixes []string        // folded
+
+	// What all names have in common rules most headers out without a look-up.
+	lengths  []bool    // by length
+	initials [256]bool // by first byte, folded
 }
 
-// methodOverrides let a GET that was allowed become a DELETE behind us;
-// pathOverrides do the same to the path.
-var (
-	methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
-	pathOverrides   = []string{"X-Original-URL", "X-Rewrite-URL"}
-)
+// methodOverrides let a GET that was allowed become a DELETE behind us.
+var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
 
 // proxyHeaders say what a proxy in front of us saw. Caddy writes its own
 // X-Forwarded-For, -Host and -Proto; these it passes on as they came.
@@ -34,7 +33,7 @@ var proxyHeaders = []string{
 
 // identityRules are the names under which the stack is told who calls.
 func identityRules(c *IdentityHeaders) *headerRules {
-	g := &headerRules{names: make(map[string]struct{})}
+	g := &headerRules{names: make(map[string]bool)}
 	g.add(defaultPrincipalHeader, defaultAttributesHeader, tenantHeader)
 	for _, target := range c.targets() {
 		g.add(target)
@@ -53,17 +52,27 @@ func inboundRules(c *IdentityHeaders, more []string) *headerRules {
 			g.add(name)
 		}
 	}
-	g.untrusted = make(map[string]struct{})
-	for _, name := range append(proxyHeaders, pathOverrides...) {
-		g.untrusted[providers.FoldHeader(name)] = struct{}{}
+	for _, name := range proxyHeaders {
+		if folded := providers.FoldHeader(name); !g.names[folded] {
+			g.set(folded, false)
+		}
 	}
 	return g
 }
 
 func (g *headerRules) add(names ...string) {
 	for _, name := range names {
-		g.names[providers.FoldHeader(name)] = struct{}{}
+		g.set(providers.FoldHeader(name), true)
 	}
+}
+
+func (g *headerRules) set(folded string, always bool) {
+	g.names[folded] = always
+	for len(g.lengths) <= len(folded) {
+		g.lengths = append(g.lengths, false)
+	}
+	g.lengths[len(folded)] = true
+	g.initials[folded[0]] = true
 }
 
 // strip removes the headers from a request, and what the Connection header
@@ -79,39 +88,25 @@ func (g *headerRules) strip(r *http.Request, except *headerRules) {
 	}
 }
 
-// foldBuffer is longer than every name that is compared as a whole.
-const foldBuffer = 128
-
 func (g *headerRules) removes(name string, trusted bool) bool {
-	var buffer [foldBuffer]byte
-	if len(name) > len(buffer) {
-		return g.hasPrefix(providers.FoldHeader(name))
-	}
-	folded := buffer[:len(name)]
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case c == '_' || c == '.':
-			c = '-'
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		folded[i] = c
-	}
-	if _, there := g.names[string(folded)]; there {
+	if g.hasPrefix(name) {
 		return true
 	}
-	if !trusted {
-		if _, there := g.untrusted[string(folded)]; there {
-			return true
-		}
+	if name == "" || len(name) >= len(g.lengths) || !g.lengths[len(name)] || !g.initials[providers.FoldHeaderByte(name[0])] {
+		return false
 	}
-	return len(g.prefixes) > 0 && g.hasPrefix(string(folded))
+	var buffer [64]byte
+	folded := buffer[:0]
+	for i := range len(name) {
+		folded = append(folded, providers.FoldHeaderByte(name[i]))
+	}
+	always, there := g.names[string(folded)]
+	return there && (always || !trusted)
 }
 
-func (g *headerRules) hasPrefix(folded string) bool {
+func (g *headerRules) hasPrefix(name string) bool {
 	for _, prefix := range g.prefixes {
-		if strings.HasPrefix(folded, prefix) {
+		if len(name) >= len(prefix) && providers.SameHeader(name[:len(prefix)], prefix) {
 			return true
 		}
 	}

@@ -186,8 +186,8 @@ func (w *identityWriter) write(h http.Header, u *abac.User) *refusal {
 	if w.off || u == nil {
 		return nil
 	}
-	h[w.principal] = []string{u.Principal}
-	h[w.attributes] = []string{u.Attributes.JSON()}
+	values := [...]string{u.Principal, u.Attributes.JSON()}
+	h[w.principal], h[w.attributes] = values[0:1:1], values[1:2:2]
 	size := len(w.principal) + len(u.Principal) + len(w.attributes) + len(u.Attributes.JSON())
 	if w.tenant != "" && u.Tenant != "" {
 		h[w.tenant] = []string{u.Tenant}

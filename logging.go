@@ -2,7 +2,10 @@ package stackauth
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -50,9 +53,7 @@ func newCategoryLoggers(base *zap.Logger, configured map[string]string) (*catego
 	if _, everything := fromEnvironment[categoryAll]; everything {
 		levels = fromEnvironment // `all` of the variable goes before any of the block
 	} else {
-		for category, level := range fromEnvironment {
-			levels[category] = level
-		}
+		maps.Copy(levels, fromEnvironment)
 	}
 	l := &categoryLoggers{byName: make(map[string]*zap.Logger, len(categories)), refusals: newRefusalLog()}
 	for _, category := range categories {
@@ -66,6 +67,18 @@ func newCategoryLoggers(base *zap.Logger, configured map[string]string) (*catego
 }
 
 func (l *categoryLoggers) of(category string) *zap.Logger { return l.byName[category] }
+
+// admission logs at debug that the request goes on, and as whose.
+func (l *categoryLoggers) admission(r *http.Request, x *exchange) {
+	if ce := l.of(categoryPolicy).Check(zapcore.DebugLevel, "request allowed"); ce != nil {
+		ce.Write(
+			zap.String("method", r.Method),
+			zap.String("path", r.URL.Path),
+			zap.String("principal", x.principal()),
+			zap.String("provider", x.provider),
+		)
+	}
+}
 
 // flush writes what has been held back.
 func (l *categoryLoggers) flush() {
@@ -99,12 +112,7 @@ func (s levelSet) of(category string) (zapcore.Level, bool) {
 }
 
 func isCategory(name string) bool {
-	for _, category := range categories {
-		if name == category {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(categories, name)
 }
 
 // parseLevels reads `policy=debug;providers=warn,all=info`. What cannot be

@@ -109,7 +109,6 @@ func (*MatchStackAuth) CELLibrary(caddy.Context) (cel.Library, error) {
 }
 
 var (
-	_ caddyhttp.RequestMatcher          = (*MatchStackAuth)(nil)
 	_ caddyhttp.RequestMatcherWithError = (*MatchStackAuth)(nil)
 	_ caddyhttp.CELLibraryProducer      = (*MatchStackAuth)(nil)
 	_ caddyfile.Unmarshaler             = (*MatchStackAuth)(nil)

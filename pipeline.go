@@ -1,6 +1,7 @@
 package stackauth
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,14 +31,13 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 		return no
 	}
 	if h.isPublic(path) {
-		x.public = true
 		if !h.ForwardToken {
 			x.withheld = h.withhold(r)
 		}
 		return nil
 	}
 	if h.AllowPreflight && isPreflight(r) {
-		x.public = true
+		x.preflight = true
 		x.withheld = h.withhold(r)
 		dropBody(r)
 		return nil
@@ -138,7 +138,7 @@ func (h *Handler) authenticate(x *exchange, r *http.Request, c providers.Credent
 		return refuseUnavailable(a)
 	}
 	if c.Token != "" {
-		return refuseToken(&providers.No{Reason: "no provider takes the token for its own"})
+		return refuseToken(&providers.No{Reason: "no provider takes the token for its own: " + reasonOf(answer)})
 	}
 	if h.AllowAnonymous && !h.Tenancy.demanded() {
 		x.anonymous = true
@@ -147,8 +147,16 @@ func (h *Handler) authenticate(x *exchange, r *http.Request, c providers.Credent
 	return refuseMissing("no credential")
 }
 
+func reasonOf(a providers.Answer) string {
+	notMine, _ := a.(providers.NotMine)
+	return notMine.Reason
+}
+
 // enforce decides what the caller may do.
 func (h *Handler) enforce(x *exchange) *refusal {
+	if x.preflight {
+		return nil // it asks for nothing yet, and browsers send it without a credential
+	}
 	if x.user == nil && !x.anonymous {
 		return refuseMissing("no earlier stack_auth established who calls")
 	}
@@ -183,9 +191,9 @@ func (h *Handler) checkForm(r *http.Request) (string, *refusal) {
 }
 
 func refuseCredential(err error) *refusal {
-	fault, ok := err.(*providers.CredentialError) //nolint:errorlint // never wrapped
+	fault, ok := errors.AsType[*providers.CredentialError](err)
 	if !ok {
-		return refuseToken(&providers.No{Reason: err.Error()})
+		return malformedCredential.because(err.Error())
 	}
 	switch fault.Fault {
 	case providers.FaultDuplicate:
@@ -194,8 +202,9 @@ func refuseCredential(err error) *refusal {
 		return invalidToken.because(fault.Reason)
 	case providers.FaultOrigin:
 		return originMismatch.because(fault.Reason)
+	default:
+		return malformedCredential.because(fault.Reason)
 	}
-	return malformedCredential.because(fault.Reason)
 }
 
 func refuseToken(no *providers.No) *refusal {

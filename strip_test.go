@@ -233,6 +233,21 @@ func TestIdentityHeadersUnderOtherNames(t *testing.T) {
 	}
 }
 
+// A name may be longer than any buffer that it is compared in.
+func TestIdentityHeadersWithVeryLongNames(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	long := "X-" + strings.Repeat("Very-", 40) + "Long"
+	g := startGatewayWith(t, "servers {\nexpected_underscore_headers X_*\n}",
+		protect(issuer, "public /public", "identity_headers {\nprincipal "+long+"\n}")+proxy(stack))
+	for path, want := range map[string]string{"/v1/x": "alice", "/public": ""} {
+		g.do(t, "GET", path, bearer(issuer.Token("alice", nil)), long+": admin", strings.ToLower(long)+": admin",
+			strings.ReplaceAll(long, "-", "_")+": admin").is(t, 200, "")
+		if got := stack.last(t).asCGI()[strings.ToLower(long)]; got != want {
+			t.Errorf("%s: the stack takes the caller for %q", path, got)
+		}
+	}
+}
+
 func TestIdentityHeadersOffStillRemovesForgedOnes(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
 	g := startGateway(t, protect(issuer, "identity_headers off")+proxy(stack))

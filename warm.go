@@ -2,7 +2,6 @@ package stackauth
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -17,15 +16,11 @@ type warmer interface{ Warm() }
 // earlier: loading a configuration, which `caddy validate` does too, must work
 // without a network, and a configuration that is rejected must leave no trace.
 func warmOnStart(ctx caddy.Context, list []providers.Provider) error {
-	app, err := ctx.AppIfConfigured("events")
-	if err != nil {
-		return nil // without events the first request does it
+	app, _ := ctx.AppIfConfigured("events")
+	if events, ok := app.(*caddyevents.App); ok {
+		return events.On("started", onStart(list))
 	}
-	events, ok := app.(*caddyevents.App)
-	if !ok {
-		return fmt.Errorf("events app is %T", app)
-	}
-	return events.On("started", onStart(list))
+	return nil // without events, the first request does it
 }
 
 type onStart []providers.Provider

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
 )
@@ -47,11 +49,13 @@ func exchangeOf(ctx context.Context) *exchange {
 func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 	x := exchangeOf(r.Context())
 	if x == nil {
-		x = new(exchange)
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-		if repl := replacerOf(r); repl != nil {
-			repl.Map(x.placeholder)
+		if x = beforeError(r, h); x == nil {
+			x = new(exchange)
+			if repl := replacerOf(r); repl != nil {
+				repl.Map(x.placeholder)
+			}
 		}
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	}
 	x.rule, x.decision, x.refused = "", "", nil
 	if h.chain == nil {
@@ -64,6 +68,23 @@ func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 	*x = exchange{by: h}
 	return x, r
 }
+
+// beforeError returns, in an error route, the record of the request before the
+// error: the route has lost the context that it was in, but its placeholders
+// still answer from it, and would answer first. Only a handler that finds out
+// anew who calls may go on with it; for the others, nobody has been found.
+func beforeError(r *http.Request, h *Handler) *exchange {
+	repl := replacerOf(r)
+	if repl == nil || h.chain == nil || r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
+		return nil
+	}
+	v, _ := repl.Get(recordKey)
+	x, _ := v.(*exchange)
+	return x
+}
+
+// recordKey is no placeholder that a configuration can write.
+const recordKey = ownPrefix + "\x00record"
 
 // UserFromContext returns who calls, for handlers that run after stack_auth.
 // It reports false where nobody was established: on public paths, for
@@ -116,6 +137,8 @@ func (x *exchange) placeholder(key string) (any, bool) {
 		return x.values(attribute), true
 	}
 	switch name {
+	case recordKey[len(ownPrefix):]:
+		return x, true
 	case "principal":
 		return x.principal(), true
 	case "tenant":

@@ -106,15 +106,14 @@ type Handler struct {
 	// form `policy=debug;all=info`, goes before it.
 	LogLevels map[string]string `json:"log_levels,omitempty"`
 
-	matchers  caddyhttp.MatcherSets
-	chain     *providers.Chain // nil: enforces on what an earlier handler found
-	sources   providers.TokenSources
-	fromQuery bool // one of them is the query
-	public    []abac.PathPattern
-	inbound   *headerRules
-	outbound  *headerRules
-	identity  *identityWriter
-	log       *categoryLoggers
+	matchers caddyhttp.MatcherSets
+	chain    *providers.Chain // nil: enforces on what an earlier handler found
+	sources  providers.TokenSources
+	public   []abac.PathPattern
+	inbound  *headerRules
+	outbound *headerRules
+	identity *identityWriter
+	log      *categoryLoggers
 }
 
 // CaddyModule implements caddy.Module.
@@ -157,9 +156,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.sources = h.TokenSources
 	if len(h.sources) == 0 {
 		h.sources = providers.TokenSources{providers.DefaultTokenSource()}
-	}
-	for _, s := range h.sources {
-		h.fromQuery = h.fromQuery || s.Source == "query"
 	}
 	h.warnAboutAccessLog()
 	h.identity = newIdentityWriter(h.IdentityHeaders)
@@ -209,7 +205,7 @@ func (h *Handler) Cleanup() error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	matched, err := h.matchers.AnyMatchWithError(r)
+	matched, err := h.matches(r)
 	if err != nil {
 		h.disarm(r)
 		return err

@@ -137,9 +137,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange, no
 	if no.allow {
 		header.Set("Allow", allowedMethods)
 	}
-	// A request with trailers is answered here in any case: an error route that
-	// proxies would send on what comes in them, and that cannot be seen before.
-	if x.setting(h, errorsOf) == errorsCaddy && len(r.Trailer) == 0 {
+	if x.setting(h, errorsOf) == errorsCaddy && !answeredHere(r) {
+		x.surrender(r.Header)
 		return caddyhttp.Error(no.status, errors.New(no.message))
 	}
 	body, err := json.Marshal(errorBody{errorDetail{no.message, no.kind, no.code}})
@@ -151,6 +150,25 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange, no
 	w.WriteHeader(no.status)
 	_, err = w.Write(body)
 	return err
+}
+
+// answeredHere reports whether a refused request must not be seen by an error
+// route, which may be a proxy: it would send on what comes in trailers, which
+// cannot be seen before, and make a tunnel of a CONNECT.
+func answeredHere(r *http.Request) bool {
+	return len(r.Trailer) > 0 || r.Method == http.MethodConnect
+}
+
+// surrender takes off a refused request what an error route must not find on
+// it: whom an outer handler found, the credential that it forwards, and all
+// that could do harm without either.
+func (x *exchange) surrender(h http.Header) {
+	if x.by != nil {
+		x.by.identity.remove(h)
+	}
+	delete(h, "Authorization")
+	dropUpgrade(h)
+	defuse(h)
 }
 
 // errorsCaddy is the value of Handler.Errors that leaves the answer to Caddy.

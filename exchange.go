@@ -3,6 +3,7 @@ package stackauth
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -34,6 +35,7 @@ type exchange struct {
 
 	by       *Handler // that found out who calls, or let the request pass
 	withheld providers.Withheld
+	earlier  providers.TokenSources // of handlers whose place `by` has taken
 }
 
 type exchangeKey struct{}
@@ -61,13 +63,19 @@ func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 	if h.chain == nil {
 		return x, r
 	}
+	earlier := x.earlier
 	if x.by != nil {
 		x.by.identity.remove(r.Header)
 		x.withheld.Restore(r)
+		earlier = slices.Concat(earlier, x.by.sources)
 	}
-	*x = exchange{by: h}
+	*x = exchange{by: h, earlier: earlier}
 	return x, r
 }
+
+// String says nothing: the record is reachable as a placeholder, and holds a
+// credential.
+func (*exchange) String() string { return "" }
 
 // beforeError returns, in an error route, the record of the request before the
 // error: the route has lost the context that it was in, but its placeholders

@@ -19,6 +19,9 @@ func checkForm(r *http.Request) (string, *refusal) {
 	if r.URL.Opaque != "" {
 		return "", ambiguousRequest.because("request target is not a path")
 	}
+	if len(r.Header["Authorization"]) > 1 {
+		return "", duplicateCredential.because("Authorization is there twice")
+	}
 	path, err := abac.CanonicalPath(r.URL.Path)
 	if err != nil {
 		return "", ambiguousRequest.because(err.Error())
@@ -58,21 +61,56 @@ func headersInTwoMinds(r *http.Request) string {
 	if r.Trailer != nil || len(r.Header["Trailer"]) > 0 {
 		return "request announces trailers"
 	}
-	if upgrade := r.Header["Upgrade"]; len(upgrade) > 1 || len(upgrade) == 1 && !strings.EqualFold(upgrade[0], "websocket") {
+	if foreignUpgrade(r.Header) {
 		return "upgrade to something else than a WebSocket"
 	}
 	for name, values := range r.Header {
-		if !isProviderData(name) {
-			continue
-		}
-		if len(values) > 1 {
-			return "header " + name + " is there twice"
-		}
-		if err := providers.CheckProviderData(values[0]); err != nil {
-			return "header " + name + ": " + err.Error()
+		if reason := badProviderData(name, values); reason != "" {
+			return reason
 		}
 	}
 	return ""
+}
+
+// foreignUpgrade reports whether the request would leave HTTP for something
+// else than a WebSocket: what comes in a tunnel (h2c: whole requests) nobody
+// sees.
+func foreignUpgrade(h http.Header) bool {
+	upgrade := h["Upgrade"]
+	return len(upgrade) > 1 || len(upgrade) == 1 && !providers.SameHeader(upgrade[0], "websocket")
+}
+
+func badProviderData(name string, values []string) string {
+	if !isProviderData(name) {
+		return ""
+	}
+	if len(values) > 1 {
+		return "header " + name + " is there twice"
+	}
+	if err := providers.CheckProviderData(values[0]); err != nil {
+		return "header " + name + ": " + err.Error()
+	}
+	return ""
+}
+
+// defuse takes off a request that goes on undecided, or to an error route,
+// what is refused for its form elsewhere and could do harm without any
+// identity: a tunnel, and settings that a stack takes for one.
+func defuse(h http.Header) {
+	if foreignUpgrade(h) {
+		dropUpgrade(h)
+	}
+	for name, values := range h {
+		if badProviderData(name, values) != "" {
+			delete(h, name)
+		}
+	}
+}
+
+func dropUpgrade(h http.Header) {
+	for _, name := range []string{"Upgrade", "Connection", "Http2-Settings"} {
+		delete(h, name)
+	}
 }
 
 // isProviderData reports whether the header is X-*-Provider-Data, in which
@@ -105,11 +143,14 @@ func isPreflight(r *http.Request) bool {
 		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// dropBody removes a body that nobody was asked about.
-func dropBody(r *http.Request) {
+// bare leaves of a request, about which nobody was asked, its line and plain
+// headers: no body, and no way to become a tunnel.
+func bare(r *http.Request) {
 	r.Body = http.NoBody
 	r.ContentLength = 0
 	r.TransferEncoding = nil
+	dropUpgrade(r.Header)
+	delete(r.Header, "Expect")
 	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding"} {
 		delete(r.Header, textproto.CanonicalMIMEHeaderKey(name))
 	}

@@ -13,7 +13,6 @@ type responseGuard struct {
 	caddyhttp.ResponseWriterWrapper
 	rules     *headerRules
 	committed bool
-	headers   int // how many there were when they were sent
 }
 
 func guard(w http.ResponseWriter, rules *headerRules) *responseGuard {
@@ -65,15 +64,11 @@ func (g *responseGuard) clean() {
 			delete(h, name)
 		}
 	}
-	g.headers = len(h)
 }
 
 // finish removes trailers of the same names, which are set after the body.
 func (g *responseGuard) finish() {
 	h := g.Header()
-	if len(h) == g.headers {
-		return
-	}
 	for name := range h {
 		bare, isTrailer := cutTrailer(name)
 		if isTrailer && g.rules.removes(bare, true) || g.rules.removes(name, true) {

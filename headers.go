@@ -142,6 +142,6 @@ func pruneConnection(h http.Header) {
 }
 
 func isConnectionOption(token string) bool {
-	return strings.EqualFold(token, "keep-alive") || strings.EqualFold(token, "close") ||
-		strings.EqualFold(token, "upgrade")
+	return providers.SameHeader(token, "keep-alive") || providers.SameHeader(token, "close") ||
+		providers.SameHeader(token, "upgrade")
 }

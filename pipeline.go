@@ -3,6 +3,7 @@ package stackauth
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,23 +28,23 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	h.inbound.strip(r, nil)
 	path, no := h.checkForm(r)
 	if no != nil {
-		x.withheld = h.withhold(r)
+		x.withheld = h.withhold(x, r)
 		return no
 	}
 	if h.isPublic(path) {
 		if !h.ForwardToken {
-			x.withheld = h.withhold(r)
+			x.withheld = h.withhold(x, r)
 		}
 		return nil
 	}
 	if h.AllowPreflight && isPreflight(r) {
 		x.preflight = true
-		x.withheld = h.withhold(r)
-		dropBody(r)
+		x.withheld = h.withhold(x, r)
+		bare(r)
 		return nil
 	}
 	credential, err := h.sources.Find(r)
-	x.withheld = h.withhold(r)
+	x.withheld = h.withhold(x, r)
 	if err != nil {
 		return refuseCredential(err)
 	}
@@ -62,12 +63,29 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	return nil
 }
 
+// matches reports whether the handler is for this request. HEAD, and the
+// CONNECT that opens a WebSocket, count as the GET that they become behind us:
+// a matcher of methods must not be a way around.
+func (h *Handler) matches(r *http.Request) (bool, error) {
+	matched, err := h.matchers.AnyMatchWithError(r)
+	if matched || err != nil || r.Method != http.MethodHead && !extendedConnect(r) {
+		return matched, err
+	}
+	get := r.WithContext(r.Context())
+	get.Method = http.MethodGet
+	return h.matchers.AnyMatchWithError(get)
+}
+
 // passBy is for requests that the matcher leaves out: they go on undecided,
 // but not with an identity that nobody established, in either direction. What
 // an earlier stack_auth set stays.
 func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.URL.Opaque != "" {
+		return h.refuse(w, r, new(exchange), ambiguousRequest.because("request target is not a path"))
+	}
 	// The names of announced trailers say nothing of what will come in them.
 	r.Trailer = nil
+	defuse(r.Header)
 	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
 		h.inbound.strip(r, x.by.outbound)
 		return next.ServeHTTP(w, r)
@@ -82,24 +100,29 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 // disarm takes off what error routes, which may lead to the stack, must not
 // find on a request that was not decided.
 func (h *Handler) disarm(r *http.Request) {
-	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
-		return // an earlier stack_auth has done so
+	x := exchangeOf(r.Context())
+	if x == nil || x.by == nil { // else an earlier stack_auth has done so
+		x = new(exchange)
+		h.inbound.strip(r, nil)
+		h.withhold(x, r)
 	}
-	h.inbound.strip(r, nil)
-	h.withhold(r)
+	x.surrender(r.Header)
 }
 
-// withhold takes the credential off the request. Caddy gives error routes the
-// URL back as it came, so one in the query has to go there too.
-func (h *Handler) withhold(r *http.Request) providers.Withheld {
-	taken := h.sources.Withhold(r)
-	if !h.fromQuery {
+// withhold takes the credential off the request, from wherever this handler,
+// or an earlier one whose place it takes, looks for it. Caddy gives error
+// routes the URL back as it came, so one in the query has to go there too.
+func (h *Handler) withhold(x *exchange, r *http.Request) providers.Withheld {
+	sources := h.sources
+	if len(x.earlier) > 0 {
+		sources = slices.Concat(h.sources, x.earlier)
+	}
+	taken := sources.Withhold(r)
+	if !sources.UseQuery() {
 		return taken
 	}
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		came := &http.Request{Header: make(http.Header), URL: original.URL}
-		h.sources.Withhold(came)
-		original.URL.RawQuery = came.URL.RawQuery
+		sources.Withhold(&http.Request{Header: make(http.Header), URL: original.URL})
 	}
 	return taken
 }

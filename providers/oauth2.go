@@ -252,7 +252,7 @@ func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) A
 	ends := claims.expires.Add(time.Duration(o.Leeway))
 	yes := &Yes{User: user, Expires: ends}
 	if o.CacheTTL == nil || *o.CacheTTL > 0 {
-		o.answers.lru.Add(digest, &cachedAnswer{yes: yes, key: key, stored: time.Now(), ends: ends})
+		o.answers.add(digest, &cachedAnswer{yes: yes, key: key, stored: time.Now(), ends: ends})
 	}
 	return yes
 }

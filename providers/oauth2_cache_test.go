@@ -238,9 +238,8 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 	}()
 	before := heap()
 	const tokens = 1_000_000
-	evicted := &cachedAnswer{yes: yesTo("evicted")} // whatever it was, it is gone in the end
 	for i := range tokens {
-		answer := evicted
+		answer := &cachedAnswer{yes: yesTo("evicted")} // whatever it was, it is gone in the end
 		if i >= tokens-maxAnswers {
 			user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
 				abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
@@ -253,7 +252,7 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 		}
 		var digest tokenDigest
 		binary.BigEndian.PutUint64(digest[:], uint64(i))
-		cache.lru.Add(digest, answer)
+		cache.add(digest, answer)
 	}
 	if n := cache.lru.Len(); n != maxAnswers {
 		t.Errorf("%d answers are kept, want %d", n, maxAnswers)
@@ -262,6 +261,63 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 	runtime.KeepAlive(cache)
+}
+
+// The same of people in hundreds of groups: it is memory that is bounded, and
+// not only their number.
+func TestTokensWithManyGroupsNeedBoundedMemory(t *testing.T) {
+	cache, err := newAnswerCache(t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	for i := range 20_000 {
+		groups := make([]string, 500)
+		for g := range groups {
+			groups[g] = fmt.Sprint("group-", g, "-of-", i)
+		}
+		user, err := abac.NewUser("alice", "", abac.NewAttributes(abac.Attribute{Name: "teams", Values: groups}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var digest tokenDigest
+		binary.BigEndian.PutUint64(digest[:], uint64(i))
+		cache.add(digest, &cachedAnswer{yes: &Yes{User: user}})
+	}
+	if n := cache.lru.Len(); n < 100 {
+		t.Errorf("only %d answers are kept", n)
+	}
+	if grown := heap() - before; grown > 32<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+	for _, digest := range cache.lru.Keys() {
+		cache.lru.Remove(digest)
+	}
+	if left := cache.bytes.Load(); left != 0 {
+		t.Errorf("an empty cache counts %d bytes", left)
+	}
+	runtime.KeepAlive(cache)
+}
+
+// One that is larger than any is worth is not kept at all, and is right all
+// the same.
+func TestAnEnormousAnswerIsNotKept(t *testing.T) {
+	cache, err := newAnswerCache(t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]string, 5000)
+	for i := range values {
+		values[i] = fmt.Sprint("value-", i)
+	}
+	user, err := abac.NewUser("alice", "", abac.NewAttributes(abac.Attribute{Name: "teams", Values: values}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache.add(tokenDigest{}, &cachedAnswer{yes: &Yes{User: user}})
+	if cache.lru.Len() != 0 || cache.bytes.Load() != 0 {
+		t.Errorf("%d answers of %d bytes are kept", cache.lru.Len(), cache.bytes.Load())
+	}
 }
 
 func heap() int64 {
@@ -281,7 +337,7 @@ func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
 	if err != nil || a != b {
 		t.Fatalf("two users of one shape have two caches, %v", err)
 	}
-	a.lru.Add(tokenDigest{}, &cachedAnswer{})
+	a.add(tokenDigest{}, &cachedAnswer{yes: yesTo("alice")})
 	if err := a.release(); err != nil || b.lru.Len() != 1 {
 		t.Errorf("%d answers after the first user went, %v", b.lru.Len(), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -135,12 +136,11 @@ func (w *Withheld) keepOf(r *http.Request, name, separator string, keep func(str
 	}
 }
 
-// setQuery changes the query of this request alone: the URL is shared with
-// the copy that Caddy keeps for its log.
+// setQuery changes the query where it is: copies of the request share the URL,
+// and one of them may be what an error route gets. (What Caddy logs has a URL of
+// its own.)
 func setQuery(r *http.Request, query string) {
-	u := *r.URL
-	u.RawQuery = query
-	r.URL = &u
+	r.URL.RawQuery = query
 	if r.RequestURI != "" {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		r.RequestURI = path
@@ -148,4 +148,9 @@ func setQuery(r *http.Request, query string) {
 			r.RequestURI += "?" + query
 		}
 	}
+}
+
+// UseQuery reports whether one of the sources is the query.
+func (t TokenSources) UseQuery() bool {
+	return slices.ContainsFunc(t, func(s TokenSource) bool { return s.Source == sourceQuery })
 }

@@ -73,6 +73,7 @@ type memory struct {
 	linger  time.Duration // after that, whatever the context says
 	panics  bool
 	fetches []time.Time
+	open    int
 }
 
 var errDown = errors.New("source is down")
@@ -82,8 +83,10 @@ func newMemory(elements ...any) *memory { return &memory{doc: document(elements.
 func (m *memory) Fetch(ctx context.Context) ([]byte, error) {
 	m.mu.Lock()
 	m.fetches = append(m.fetches, time.Now())
+	m.open++
 	delay := m.delay
 	m.mu.Unlock()
+	defer m.change(func(m *memory) { m.open-- })
 	if delay > 0 {
 		timer := time.NewTimer(delay)
 		defer timer.Stop()
@@ -120,6 +123,12 @@ func (m *memory) slow(d time.Duration) { m.change(func(m *memory) { m.delay = d 
 
 func (m *memory) lingers(d time.Duration) {
 	m.change(func(m *memory) { m.linger = d })
+}
+
+// underWay returns how many fetches have not been answered.
+func (m *memory) underWay() (n int) {
+	m.change(func(m *memory) { n = m.open })
+	return n
 }
 
 func (m *memory) times() []time.Time {

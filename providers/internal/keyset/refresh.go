@@ -88,8 +88,8 @@ func (s *Set) due() *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.flight != nil:
-		return s.flight
+	case s.newest() != nil:
+		return s.newest()
 	case s.over():
 		// The last lease is just being given back, and the set about to end:
 		// without a time in the future the loop would spin until it has.

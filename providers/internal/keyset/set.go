@@ -52,6 +52,7 @@ type Set struct {
 	mu         sync.Mutex
 	leases     []*Lease
 	flight     *flight
+	probe      *flight   // a second one beside a flight that hangs
 	lastFirst  time.Time // start of the last fetch for want of any set
 	lastDemand time.Time // start of the last fetch for an unknown key
 	failures   int
@@ -75,6 +76,7 @@ type held struct {
 // patience of its own: it belongs to no request, so nobody's hang-up ends it.
 type flight struct {
 	started time.Time
+	cancel  context.CancelFunc
 	done    chan struct{}
 	err     error // read after done is closed
 }
@@ -156,20 +158,37 @@ func (f *flight) wait(ctx context.Context, until time.Time) error {
 func (s *Set) demand(usable bool) (f *flight, failing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// While no set is held, a fetch that hangs is not waited for alone: the
-	// issuer may be back, and the next connection may tell.
-	if s.flight != nil && (usable || time.Since(s.flight.started) < firstPause) {
-		return s.flight, false
-	}
 	last, pause := &s.lastDemand, demandPause
 	if !usable {
 		last, pause = &s.lastFirst, firstPause
 	}
-	if time.Since(*last) < pause || s.over() {
-		return nil, s.failures > 0
+	newest := s.newest()
+	switch {
+	case newest != nil && (usable || time.Since(newest.started) < firstPause):
+		return newest, false
+	case time.Since(*last) < pause || s.over():
+		return newest, s.failures > 0
 	}
 	*last = time.Now()
-	return s.launch(), false
+	if newest == nil {
+		return s.launch(), false
+	}
+	// No set is held, and the fetch hangs. It may yet be answered, so it stays;
+	// but the issuer may be back, and another connection may tell at once.
+	if s.probe != nil {
+		s.probe.cancel()
+	}
+	s.probe = s.begin()
+	return s.probe, false
+}
+
+// newest returns the fetch under way that began last, nil without any. s.mu is
+// held.
+func (s *Set) newest() *flight {
+	if s.probe != nil {
+		return s.probe
+	}
+	return s.flight
 }
 
 // over reports whether nobody holds the set any more. s.mu is held.
@@ -177,20 +196,25 @@ func (s *Set) over() bool {
 	return len(s.leases) == 0 || s.ctx.Err() != nil
 }
 
-// launch starts a fetch. s.mu is held.
+// launch starts the fetch. s.mu is held.
 func (s *Set) launch() *flight {
-	f := &flight{started: time.Now(), done: make(chan struct{})}
-	s.flight = f
+	s.flight = s.begin()
+	return s.flight
+}
+
+// begin starts a fetch. s.mu is held.
+func (s *Set) begin() *flight {
 	// The newest user's settings count: after a reload they are the ones that
 	// the operator wrote last.
 	l := s.leases[len(s.leases)-1]
-	go s.fly(f, l)
+	ctx, cancel := context.WithTimeout(s.ctx, l.settings.Timeout)
+	f := &flight{started: time.Now(), cancel: cancel, done: make(chan struct{})}
+	go s.fly(ctx, f, l)
 	return f
 }
 
-func (s *Set) fly(f *flight, l *Lease) {
-	ctx, cancel := context.WithTimeout(s.ctx, l.settings.Timeout)
-	defer cancel()
+func (s *Set) fly(ctx context.Context, f *flight, l *Lease) {
+	defer f.cancel()
 	err := errors.New("fetching key set: it panicked")
 	defer func() {
 		if p := recover(); p != nil {
@@ -234,7 +258,7 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 	log := l.settings.Logger
 	switch {
 	case err != nil && s.overtaken(f):
-		log.Debug("a slow fetch of the key set failed after a later one succeeded", zap.Error(err))
+		log.Debug("a fetch of the key set was given up for a later one", zap.Error(err))
 	case err != nil:
 		s.failures++
 		s.next = time.Now().Add(backoff(s.failures))
@@ -252,8 +276,11 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 		s.settled = true
 	}
 	f.err = err
-	if s.flight == f {
-		s.flight = nil
+	switch f {
+	case s.flight:
+		s.flight, s.probe = s.probe, nil
+	case s.probe:
+		s.probe = nil
 	}
 	close(f.done)
 	select {
@@ -262,8 +289,12 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 	}
 }
 
-// overtaken reports whether a fetch that began later has brought a set.
+// overtaken reports whether a fetch that began later has taken this one's
+// place, or has brought a set. s.mu is held.
 func (s *Set) overtaken(f *flight) bool {
+	if f != s.flight && f != s.probe {
+		return true
+	}
 	h := s.held.Load()
 	return h != nil && h.fetched.After(f.started)
 }

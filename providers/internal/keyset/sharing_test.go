@@ -118,6 +118,42 @@ func TestAnIssuerThatHungIsFoundWithinTwoSecondsOfItsReturn(t *testing.T) {
 	})
 }
 
+// R7: an issuer that hangs is not given more and more connections.
+func TestAnIssuerThatHangsHasTwoConnectionsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := ecKey("k")
+		source := newMemory(key)
+		source.slow(1000 * time.Hour)
+		settings := defaults()
+		settings.Timeout = 10 * time.Minute
+		l := lease(t, source, settings)
+		token := tokenOf(t, key, nil)
+		for range 100 {
+			mustFail(t, l, token, ErrUnavailable, time.Second)
+			synctest.Wait()
+			if n := source.underWay(); n > 2 {
+				t.Fatalf("%d fetches under way", n)
+			}
+		}
+	})
+}
+
+// A slow issuer is waited for: the probes beside the first fetch do not end it.
+func TestAnIssuerThatTakesFourSecondsIsFoundAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := ecKey("k")
+		source := newMemory(key)
+		source.slow(4 * time.Second)
+		l := lease(t, source, defaults())
+		token := tokenOf(t, key, nil)
+		for range 4 {
+			mustFail(t, l, token, ErrUnavailable, time.Second)
+		}
+		synctest.Wait()
+		mustFind(t, l, token)
+	})
+}
+
 // R5: a fleet that was started at once must not come back at once.
 func TestTwentySetsDoNotFetchTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,9 +2,9 @@ package stackauth
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types/ref"
@@ -100,10 +100,9 @@ func (*MatchStackAuth) CELLibrary(caddy.Context) (cel.Library, error) {
 				return nil, err
 			}
 			m := new(MatchStackAuth)
-			for attribute, values := range lists {
-				m.Require = append(m.Require, abac.Requirement{Attribute: attribute, Values: values})
+			for _, attribute := range slices.Sorted(maps.Keys(lists)) {
+				m.Require = append(m.Require, abac.Requirement{Attribute: attribute, Values: lists[attribute]})
 			}
-			slices.SortFunc(m.Require, func(a, b abac.Requirement) int { return strings.Compare(a.Attribute, b.Attribute) })
 			return m, m.Validate()
 		})
 }

@@ -152,3 +152,71 @@ func TestTwoAuthorizationLinesAreRefusedOnPublicPathsToo(t *testing.T) {
 		g.raw(t, "GET /public HTTP/1.1\nAuthorization: Basic eA==\nAuthorization: Bearer zzz\n\n").is(t, 400, "duplicate_credential")
 	})
 }
+
+// What the verified token did not come with is never forwarded in its place.
+func TestATokenThatWasNotCheckedIsNotForwarded(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "token_source header X-Api-Key", "forward_token")+proxy(stack))
+	token := issuer.Token("alice", nil)
+	keepSecret("X-Api-Key", token)
+	g.do(t, "GET", "/v1/x", "X-Api-Key: "+token, bearer(strings.Repeat("x", len(token)))).is(t, 200, "")
+	if got := stack.last(t).Header["Authorization"]; len(got) != 1 || got[0] != "Bearer "+token {
+		t.Errorf("the stack got another token than the verified one: %d lines", len(got))
+	}
+}
+
+// The method that an expression asks for is the one that is decided on.
+func TestAnExpressionOfTheMethodIsForHEADToo(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer)+"@get expression `{method} == \"GET\"`\nstack_auth @get {\nrequire roles admin\n}\n"+proxy(stack))
+	token := bearer(issuer.Token("alice", nil))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		stack.isUntouched(t, func() {
+			if a := g.do(t, method, "/x", token); a.StatusCode != 403 {
+				t.Errorf("%s: got %d", method, a.StatusCode)
+			}
+		})
+	}
+	if a := g.do(t, http.MethodPost, "/x", token); a.StatusCode != 200 {
+		t.Errorf("POST: got %d", a.StatusCode)
+	}
+}
+
+// A matcher that fails, and a target that is no path, lead to an error route
+// without a decision: neither may take forged identity along.
+func TestErrorRoutesBesideTheHandlerGetNothingForged(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, "@api expression `{http.request.header.X-Number} > 5`\nstack_auth @api {\n"+trust(issuer, "")+
+		"errors caddy\n}\nhandle_errors {\n"+proxy(stack)+"}\n"+proxy(stack))
+	for _, request := range []string{
+		"POST /v1/x HTTP/1.1\nX-Number: many\nTrailer: X-Foo\n" + chunked + "\n5\nhello\n0\nX-Foo: 1\nX-Auth-User-Id: admin\n\n",
+		"GET http:v1/x HTTP/1.1\nX-Number: 1\nX-Auth-User-Id: admin\nAuthorization: Bearer secret-test-only\n\n",
+	} {
+		before := stack.count()
+		g.raw(t, request)
+		for _, r := range stack.since(before) {
+			r.identity(t, "")
+			r.isWithout(t, "secret-test-only")
+			if len(r.Trailer) > 0 {
+				t.Errorf("the stack got trailers %v", r.Trailer)
+			}
+		}
+	}
+}
+
+// On a public path nobody looks at the credential. It goes on in the one form,
+// or not at all, and a further block still sees it.
+func TestThePublicCredentialIsForwardedInOneForm(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "public /pub/*", "forward_token", "token_source header X-Api-Key", "token_source header Authorization Bearer")+
+		"handle /pub/inner {\n"+protect(issuer)+proxy(stack)+"}\n"+proxy(stack))
+	token := issuer.Token("alice", nil)
+	keepSecret("X-Api-Key", token)
+	g.do(t, "GET", "/pub/x", "X-Api-Key: "+token).is(t, 200, "")
+	r := stack.last(t)
+	if r.Header.Get("X-Api-Key") != "" || r.Header.Get("Authorization") != "Bearer "+token {
+		t.Error("the credential did not go on as Authorization alone")
+	}
+	g.do(t, "GET", "/pub/inner", bearer(token)).is(t, 200, "")
+	stack.last(t).identity(t, "alice")
+}

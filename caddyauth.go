@@ -219,6 +219,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	x.admit(r, h)
 	h.log.admission(r, x)
+	if h.chain == nil {
+		return next.ServeHTTP(w, r) // the handler that it enforces for guards the answer
+	}
 	g := guard(w, h.outbound)
 	err = next.ServeHTTP(g, r)
 	g.finish()

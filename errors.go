@@ -138,7 +138,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange, no
 		header.Set("Allow", allowedMethods)
 	}
 	if x.setting(h, errorsOf) == errorsCaddy && !answeredHere(r) {
-		x.surrender(r.Header)
+		x.surrender(r)
 		return caddyhttp.Error(no.status, errors.New(no.message))
 	}
 	body, err := json.Marshal(errorBody{errorDetail{no.message, no.kind, no.code}})
@@ -162,13 +162,14 @@ func answeredHere(r *http.Request) bool {
 // surrender takes off a refused request what an error route must not find on
 // it: whom an outer handler found, the credential that it forwards, and all
 // that could do harm without either.
-func (x *exchange) surrender(h http.Header) {
+func (x *exchange) surrender(r *http.Request) {
 	if x.by != nil {
-		x.by.identity.remove(h)
+		x.by.identity.remove(r.Header)
+		x.by.withhold(x, r)
 	}
-	delete(h, "Authorization")
-	dropUpgrade(h)
-	defuse(h)
+	delete(r.Header, "Authorization")
+	dropUpgrade(r.Header)
+	dropReservedData(r.Header)
 }
 
 // errorsCaddy is the value of Handler.Errors that leaves the answer to Caddy.

@@ -79,19 +79,23 @@ func (*exchange) String() string { return "" }
 
 // beforeError returns, in an error route, the record of the request before the
 // error: the route has lost the context that it was in, but its placeholders
-// still answer from it, and would answer first. Only a handler that finds out
-// anew who calls may go on with it; for the others, nobody has been found.
+// still answer from it, and would answer first. For a handler without a provider
+// nobody has been found there: what was refused before must not pass now.
 func beforeError(r *http.Request, h *Handler) *exchange {
 	repl := replacerOf(r)
-	if repl == nil || h.chain == nil || r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
+	if repl == nil || r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
 		return nil
 	}
 	v, _ := repl.Get(recordKey)
 	x, _ := v.(*exchange)
+	if x != nil && h.chain == nil {
+		*x = exchange{}
+	}
 	return x
 }
 
-// recordKey is no placeholder that a configuration can write.
+// recordKey is no placeholder that is meant to be written; written all the
+// same, it is empty (see String).
 const recordKey = ownPrefix + "\x00record"
 
 // UserFromContext returns who calls, for handlers that run after stack_auth.

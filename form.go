@@ -100,6 +100,10 @@ func defuse(h http.Header) {
 	if foreignUpgrade(h) {
 		dropUpgrade(h)
 	}
+	dropReservedData(h)
+}
+
+func dropReservedData(h http.Header) {
 	for name, values := range h {
 		if badProviderData(name, values) != "" {
 			delete(h, name)
@@ -143,9 +147,9 @@ func isPreflight(r *http.Request) bool {
 		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// bare leaves of a request, about which nobody was asked, its line and plain
+// dropBodyAndTunnel leaves of a request, about which nobody was asked, its line and plain
 // headers: no body, and no way to become a tunnel.
-func bare(r *http.Request) {
+func dropBodyAndTunnel(r *http.Request) {
 	r.Body = http.NoBody
 	r.ContentLength = 0
 	r.TransferEncoding = nil

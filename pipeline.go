@@ -32,15 +32,13 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 		return no
 	}
 	if h.isPublic(path) {
-		if !h.ForwardToken {
-			x.withheld = h.withhold(x, r)
-		}
+		h.passToken(x, r)
 		return nil
 	}
 	if h.AllowPreflight && isPreflight(r) {
 		x.preflight = true
 		x.withheld = h.withhold(x, r)
-		bare(r)
+		dropBodyAndTunnel(r)
 		return nil
 	}
 	credential, err := h.sources.Find(r)
@@ -63,6 +61,17 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	return nil
 }
 
+// passToken takes the credential off a request that needs none. With
+// forward_token it goes on, unchecked, in the form in which it always does;
+// one that is not in the form of any does not.
+func (h *Handler) passToken(x *exchange, r *http.Request) {
+	credential, err := h.sources.Find(r)
+	x.withheld = h.withhold(x, r)
+	if h.ForwardToken && err == nil && credential.Token != "" {
+		x.withheld.Forward(r, credential)
+	}
+}
+
 // matches reports whether the handler is for this request. HEAD, and the
 // CONNECT that opens a WebSocket, count as the GET that they become behind us:
 // a matcher of methods must not be a way around.
@@ -73,14 +82,21 @@ func (h *Handler) matches(r *http.Request) (bool, error) {
 	}
 	get := r.WithContext(r.Context())
 	get.Method = http.MethodGet
+	if repl := replacerOf(r); repl != nil {
+		repl.Set(methodPlaceholder, http.MethodGet) // expressions may ask for it
+		defer repl.Delete(methodPlaceholder)
+	}
 	return h.matchers.AnyMatchWithError(get)
 }
+
+const methodPlaceholder = "http.request.method"
 
 // passBy is for requests that the matcher leaves out: they go on undecided,
 // but not with an identity that nobody established, in either direction. What
 // an earlier stack_auth set stays.
 func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if r.URL.Opaque != "" {
+		h.disarm(r)
 		return h.refuse(w, r, new(exchange), ambiguousRequest.because("request target is not a path"))
 	}
 	// The names of announced trailers say nothing of what will come in them.
@@ -106,7 +122,14 @@ func (h *Handler) disarm(r *http.Request) {
 		h.inbound.strip(r, nil)
 		h.withhold(x, r)
 	}
-	x.surrender(r.Header)
+	// Without trailers to come, and without the protocol of a CONNECT, there is
+	// nothing that an error route could send on unseen.
+	r.Trailer = nil
+	delete(r.Header, ":protocol")
+	if r.ProtoMajor == 3 {
+		r.Proto = "HTTP/3.0"
+	}
+	x.surrender(r)
 }
 
 // withhold takes the credential off the request, from wherever this handler,

@@ -3,6 +3,7 @@ package providers
 import (
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -49,6 +50,7 @@ type cachedAnswer struct {
 type answerCache struct {
 	lru   *lru.Cache[tokenDigest, *cachedAnswer]
 	bytes atomic.Int64
+	adds  sync.Mutex // two adds for one token at once would count both
 	pool  string
 }
 
@@ -85,7 +87,9 @@ func (c *answerCache) add(digest tokenDigest, a *cachedAnswer) {
 	if a.size > maxAnswerSize {
 		return
 	}
-	// An answer for the same token is replaced without being evicted.
+	c.adds.Lock()
+	defer c.adds.Unlock()
+	// Replaced by Add, an answer for the same token would not be counted off.
 	c.lru.Remove(digest)
 	c.bytes.Add(a.size)
 	c.lru.Add(digest, a)

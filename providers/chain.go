@@ -48,9 +48,6 @@ func fallsThrough(p Provider) bool {
 	return ok && f.FallsThrough()
 }
 
-// Len returns how many providers the chain has.
-func (c *Chain) Len() int { return len(c.list) }
-
 // Authenticate asks the providers in order and returns the first answer that
 // is not NotMine, with the provider that gave it. A *no* or *cannot tell* of a
 // provider with `fallthrough` counts only if no later one says yes; then

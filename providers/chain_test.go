@@ -99,9 +99,6 @@ func TestTheChainStopsAtTheFirstAnswerThatCounts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tc.chain, err)
 		}
-		if chain.Len() != len(tc.chain) {
-			t.Errorf("%s: length is %d", tc.chain, chain.Len())
-		}
 		answer, by := judge(t, chain)
 		if got, _, _ := strings.Cut(describe(answer), ":"); got != tc.want {
 			t.Errorf("%s: answer is %s, want %s", tc.chain, got, tc.want)

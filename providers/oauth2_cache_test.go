@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,8 +239,9 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 	}()
 	before := heap()
 	const tokens = 1_000_000
+	evicted := yesTo("evicted") // whatever it was, it is gone in the end
 	for i := range tokens {
-		answer := &cachedAnswer{yes: yesTo("evicted")} // whatever it was, it is gone in the end
+		answer := &cachedAnswer{yes: evicted}
 		if i >= tokens-maxAnswers {
 			user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
 				abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
@@ -297,6 +299,31 @@ func TestTokensWithManyGroupsNeedBoundedMemory(t *testing.T) {
 		t.Errorf("an empty cache counts %d bytes", left)
 	}
 	runtime.KeepAlive(cache)
+}
+
+// Parallel first requests with one token are the usual case: what is counted
+// must be what is kept.
+func TestParallelAnswersForOneTokenAreCountedOnce(t *testing.T) {
+	cache, err := newAnswerCache(t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				cache.add(tokenDigest{byte(i % 10)}, &cachedAnswer{yes: yesTo("alice")})
+			}
+		})
+	}
+	wg.Wait()
+	var kept int64
+	for _, a := range cache.lru.Values() {
+		kept += a.size
+	}
+	if counted := cache.bytes.Load(); counted != kept || cache.lru.Len() != 10 {
+		t.Errorf("%d bytes are counted and %d kept, in %d answers", counted, kept, cache.lru.Len())
+	}
 }
 
 // One that is larger than any is worth is not kept at all, and is right all

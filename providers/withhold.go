@@ -12,6 +12,7 @@ import (
 // reach the stack. It can be put back, for a further handler that looks for
 // itself.
 type Withheld struct {
+	taken         bool
 	authorization []string
 	header        http.Header // others, nil without any
 	query         string
@@ -23,7 +24,7 @@ type Withheld struct {
 // goes always: what is in there and was not looked at is a credential for
 // somebody.
 func (t TokenSources) Withhold(r *http.Request) Withheld {
-	w := Withheld{authorization: r.Header["Authorization"]}
+	w := Withheld{taken: true, authorization: r.Header["Authorization"]}
 	delete(r.Header, "Authorization")
 	delete(r.Header, "Proxy-Authorization")
 	for _, s := range t {
@@ -50,6 +51,9 @@ func (t TokenSources) Withhold(r *http.Request) Withheld {
 
 // Restore puts back what was taken.
 func (w Withheld) Restore(r *http.Request) {
+	if !w.taken {
+		return
+	}
 	delete(r.Header, "Authorization")
 	if w.authorization != nil {
 		r.Header["Authorization"] = w.authorization
@@ -64,8 +68,10 @@ func (w Withheld) Restore(r *http.Request) {
 // read `Bearer` in one case only are common (OGX is one).
 func (w Withheld) Forward(r *http.Request, c Credential) {
 	const scheme = "Bearer "
-	if len(w.authorization) == 1 && len(w.authorization[0]) == len(scheme)+len(c.Token) &&
-		strings.HasPrefix(w.authorization[0], scheme) {
+	// Compared as a whole: the verified token may have come from elsewhere, and
+	// what was in Authorization then is anything.
+	if len(w.authorization) == 1 && strings.HasPrefix(w.authorization[0], scheme) &&
+		w.authorization[0][len(scheme):] == c.Token {
 		r.Header["Authorization"] = w.authorization // it is that already
 		return
 	}

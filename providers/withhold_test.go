@@ -155,3 +155,29 @@ func TestHeadersFoldAsCGIServersFoldThem(t *testing.T) {
 		t.Errorf("folds to %s", got)
 	}
 }
+
+// What was in Authorization is not what was verified, however alike it looks.
+func TestOnlyTheVerifiedTokenIsForwarded(t *testing.T) {
+	sources := TokenSources{{Source: sourceHeader, Name: "X-Api-Key"}}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["X-Api-Key"] = []string{"verified"}
+	r.Header["Authorization"] = []string{"Bearer forged!!"} // of the same length
+	c, err := sources.Find(r)
+	if err != nil || c.Token != "verified" {
+		t.Fatalf("found %q, %v", c.Token, err)
+	}
+	sources.Withhold(r).Forward(r, c)
+	if got := r.Header["Authorization"]; len(got) != 1 || got[0] != "Bearer verified" {
+		t.Errorf("forwarded %q", got)
+	}
+}
+
+// Nothing was taken: there is nothing to put back, and nothing to take away.
+func TestRestoringNothingChangesNothing(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Authorization"] = []string{"Bearer x"}
+	Withheld{}.Restore(r)
+	if r.Header.Get("Authorization") != "Bearer x" {
+		t.Errorf("header is %v", r.Header)
+	}
+}

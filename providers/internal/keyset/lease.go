@@ -117,7 +117,7 @@ func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) ([]*Key, 
 	if err := f.wait(ctx, time.Now().Add(demandWait)); err != nil {
 		return nil, ErrUnavailable
 	}
-	found, err := l.set.settle(l, t)
+	found, err := l.set.settle(l, t, ErrUnknownKey)
 	if err != nil {
 		return nil, err
 	}

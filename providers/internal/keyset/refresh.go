@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -25,7 +26,7 @@ func (s *Set) interval() time.Duration {
 		return backoffMost
 	}
 	shortest := slices.MinFunc(s.leases, func(a, b *Lease) int {
-		return int(a.settings.RecheckPeriod - b.settings.RecheckPeriod)
+		return cmp.Compare(a.settings.RecheckPeriod, b.settings.RecheckPeriod)
 	}).settings.RecheckPeriod
 	if !s.settled {
 		return shortest/10 + s.random(shortest/20*17+1)

@@ -98,7 +98,7 @@ func (s *Set) Destruct() error {
 func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) {
 	s.start()
 	until := time.Now().Add(demandWait)
-	for range 2 {
+	for range maxRounds {
 		h := s.held.Load()
 		usable := l.fresh(h)
 		if usable {
@@ -117,18 +117,27 @@ func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) 
 			}
 			return nil, ErrUnknownKey
 		}
-		if err := f.wait(ctx, until); err != nil {
-			return nil, ErrUnavailable
+		// Look again after it. A fetch that somebody else had under way may have
+		// been answered before this token's key was published: then ask once
+		// more, if it is time. One that was given up for a later one says
+		// nothing: then wait for that.
+		if err := f.wait(ctx, until); err != nil && !errors.Is(err, errSuperseded) {
+			return s.settle(l, t, ErrUnavailable)
 		}
-		// Look again. A fetch that somebody else had under way may have been
-		// answered before this token's key was published: then ask once more,
-		// if it is time.
 	}
-	return s.settle(l, t)
+	return s.settle(l, t, ErrUnknownKey)
 }
 
-// settle gives the answer after the fetches that were due.
-func (s *Set) settle(l *Lease, t *jws.Token) ([]*Key, error) {
+// maxRounds is how many fetches one request may wait for, all of them within
+// demandWait.
+const maxRounds = 3
+
+// errSuperseded is how a fetch ends that was given up for a later one.
+var errSuperseded = errors.New("given up for a later fetch")
+
+// settle gives the answer after the fetches that were due: the keys if they are
+// held by now, whichever fetch has brought them, or else otherwise.
+func (s *Set) settle(l *Lease, t *jws.Token, otherwise error) ([]*Key, error) {
 	h := s.held.Load()
 	if !l.fresh(h) {
 		return nil, ErrUnavailable
@@ -136,7 +145,7 @@ func (s *Set) settle(l *Lease, t *jws.Token) ([]*Key, error) {
 	if candidates, _ := h.ring.Candidates(t); len(candidates) > 0 {
 		return candidates, nil
 	}
-	return nil, ErrUnknownKey
+	return nil, otherwise
 }
 
 func (f *flight) wait(ctx context.Context, until time.Time) error {
@@ -231,11 +240,8 @@ func (s *Set) fetch(ctx context.Context, l *Lease, started time.Time) error {
 		return err
 	}
 	digest := sha256.Sum256(document)
-	switch h := s.held.Load(); {
-	case h != nil && h.fetched.After(started):
-		return nil // a later fetch was quicker
-	case h != nil && h.digest == digest:
-		s.held.Store(&held{ring: h.ring, digest: digest, fetched: started})
+	if h := s.held.Load(); h != nil && h.digest == digest {
+		s.keep(&held{ring: h.ring, digest: digest, fetched: started})
 		return nil
 	}
 	ring, notes, err := ReadRing(document, l.settings.Symmetric)
@@ -246,9 +252,18 @@ func (s *Set) fetch(ctx context.Context, l *Lease, started time.Time) error {
 		return err
 	}
 	// Keys count from the start of the fetch: the answer may be as old.
-	s.held.Store(&held{ring: ring, digest: digest, fetched: started})
+	s.keep(&held{ring: ring, digest: digest, fetched: started})
 	l.settings.Logger.Debug("key set is new", zap.Int("keys", ring.Len()))
 	return nil
+}
+
+// keep holds the set, unless a later fetch was quicker.
+func (s *Set) keep(h *held) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.held.Load(); old == nil || !old.fetched.After(h.fetched) {
+		s.held.Store(h)
+	}
 }
 
 // land records how a fetch ended and lets everybody know.
@@ -259,6 +274,7 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 	switch {
 	case err != nil && s.overtaken(f):
 		log.Debug("a fetch of the key set was given up for a later one", zap.Error(err))
+		err = errSuperseded
 	case err != nil:
 		s.failures++
 		s.next = time.Now().Add(backoff(s.failures))
@@ -276,12 +292,7 @@ func (s *Set) land(f *flight, l *Lease, err error) {
 		s.settled = true
 	}
 	f.err = err
-	switch f {
-	case s.flight:
-		s.flight, s.probe = s.probe, nil
-	case s.probe:
-		s.probe = nil
-	}
+	s.unlist(f, err == nil)
 	close(f.done)
 	select {
 	case s.replan <- struct{}{}:
@@ -297,4 +308,19 @@ func (s *Set) overtaken(f *flight) bool {
 	}
 	h := s.held.Load()
 	return h != nil && h.fetched.After(f.started)
+}
+
+// unlist takes a fetch that has ended off the list. After a good one, another
+// that still hangs is only in the way of the next. s.mu is held.
+func (s *Set) unlist(f *flight, good bool) {
+	switch f {
+	case s.flight:
+		s.flight, s.probe = s.probe, nil
+	case s.probe:
+		s.probe = nil
+	}
+	if good && s.flight != nil {
+		s.flight.cancel()
+		s.flight = nil
+	}
 }

@@ -154,6 +154,45 @@ func TestAnIssuerThatTakesFourSecondsIsFoundAllTheSame(t *testing.T) {
 	})
 }
 
+// A request that waits for a probe is served by whichever fetch brings the set.
+func TestARequestIsServedByWhicheverFetchComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := ecKey("k")
+		source := newMemory(key)
+		source.slow(1500 * time.Millisecond)
+		l := lease(t, source, defaults())
+		token := tokenOf(t, key, nil)
+		mustFail(t, l, token, ErrUnavailable, time.Second)
+		time.Sleep(100 * time.Millisecond)
+		// It joins a probe at 1.1 s; the first fetch is answered at 1.5 s.
+		began := time.Now()
+		if keys, err := l.Find(t.Context(), token); err != nil || len(keys) != 1 {
+			t.Errorf("%d keys, %v", len(keys), err)
+		}
+		if waited := time.Since(began); waited != 400*time.Millisecond {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
+// R4 after a start with an issuer that hung: the fetch that still hangs is not
+// in the way of a new key.
+func TestAFetchThatHangsIsNotInTheWayOfANewKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, fresh := ecKey("old"), ecKey("fresh")
+		source := newMemory(old)
+		source.slow(1000 * time.Hour)
+		settings := defaults()
+		settings.Timeout = time.Minute
+		l := lease(t, source, settings)
+		mustFail(t, l, tokenOf(t, old, nil), ErrUnavailable, time.Second)
+		source.slow(0)
+		mustFind(t, l, tokenOf(t, old, nil))
+		source.publish(old, fresh)
+		mustFind(t, l, tokenOf(t, fresh, nil))
+	})
+}
+
 // R5: a fleet that was started at once must not come back at once.
 func TestTwentySetsDoNotFetchTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

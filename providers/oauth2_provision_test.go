@@ -249,7 +249,9 @@ func TestATokenFileIsReadForEachFetch(t *testing.T) {
 		write("two")
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := issuer.Authorizations(); len(got) != 2 || got[0] != "Bearer one" || got[1] != "Bearer two" {
+		// The first interval is any part of the period, so an hour may see two.
+		got := issuer.Authorizations()
+		if len(got) < 2 || len(got) > 3 || got[0] != "Bearer one" || got[1] != "Bearer two" || got[len(got)-1] != "Bearer two" {
 			t.Errorf("the key endpoint got %q", got)
 		}
 	})

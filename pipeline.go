@@ -55,9 +55,7 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if no := h.identity.write(r.Header, x.user); no != nil {
 		return no
 	}
-	if h.ForwardToken && credential.Token != "" {
-		x.withheld.Forward(r, credential)
-	}
+	h.forward(x, r, credential)
 	return nil
 }
 
@@ -67,8 +65,15 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 func (h *Handler) passToken(x *exchange, r *http.Request) {
 	credential, err := h.sources.Find(r)
 	x.withheld = h.withhold(x, r)
-	if h.ForwardToken && err == nil && credential.Token != "" {
-		x.withheld.Forward(r, credential)
+	if err == nil {
+		h.forward(x, r, credential)
+	}
+}
+
+// forward sends the credential on, where the configuration says so.
+func (h *Handler) forward(x *exchange, r *http.Request, c providers.Credential) {
+	if h.ForwardToken && c.Token != "" {
+		x.withheld.Forward(r, c)
 	}
 }
 

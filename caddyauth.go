@@ -108,6 +108,7 @@ type Handler struct {
 
 	matchers caddyhttp.MatcherSets
 	chain    *providers.Chain // nil: enforces on what an earlier handler found
+	readers  []headerReader
 	sources  providers.TokenSources
 	public   []abac.PathPattern
 	inbound  *headerRules
@@ -143,7 +144,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if err := h.loadProviders(ctx); err != nil {
+	list, err := h.loadProviders(ctx)
+	if err != nil {
 		return err
 	}
 	for _, pattern := range h.Public {
@@ -160,33 +162,36 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.warnAboutAccessLog()
 	h.identity = newIdentityWriter(h.IdentityHeaders)
 	h.inbound = inboundRules(h.IdentityHeaders, h.StripHeaders)
+	var names []string
+	h.readers, names = headerReaders(list)
+	h.inbound.add(names...)
 	h.outbound = identityRules(h.IdentityHeaders)
 	return nil
 }
 
-func (h *Handler) loadProviders(ctx caddy.Context) error {
+func (h *Handler) loadProviders(ctx caddy.Context) ([]providers.Provider, error) {
 	if len(h.ProvidersRaw) == 0 {
-		return nil
+		return nil, nil
 	}
 	loaded, err := providerContext(ctx, h).LoadModule(h, "ProvidersRaw")
 	if err != nil {
-		return fmt.Errorf("loading providers: %w", err)
+		return nil, fmt.Errorf("loading providers: %w", err)
 	}
 	var list []providers.Provider
 	for i, m := range loaded.([]any) {
 		p, ok := m.(providers.Provider)
 		if !ok {
-			return fmt.Errorf("provider %d: module %T is not a provider of stack_auth", i+1, m)
+			return nil, fmt.Errorf("provider %d: module %T is not a provider of stack_auth", i+1, m)
 		}
 		if err := h.Tenancy.checkProvider(p); err != nil {
-			return fmt.Errorf("provider %d (%s): %w", i+1, p.Options().Name, err)
+			return nil, fmt.Errorf("provider %d (%s): %w", i+1, p.Options().Name, err)
 		}
 		list = append(list, p)
 	}
 	if h.chain, err = providers.NewChain(list, h.SharedPrincipals); err != nil {
-		return err
+		return nil, err
 	}
-	return warmOnStart(ctx, list)
+	return list, warmOnStart(ctx, list)
 }
 
 // Validate implements caddy.Validator.

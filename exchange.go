@@ -36,6 +36,10 @@ type exchange struct {
 	by       *Handler // that found out who calls, or let the request pass
 	withheld providers.Withheld
 	earlier  providers.TokenSources // of handlers whose place `by` has taken
+
+	// aside is what was stripped, for a provider further on that takes the
+	// caller from headers of a proxy in front. It never goes back.
+	aside http.Header
 }
 
 type exchangeKey struct{}
@@ -49,16 +53,7 @@ func exchangeOf(ctx context.Context) *exchange {
 // handler with providers starts afresh: what an earlier one established, set
 // and took off is undone.
 func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
-	x := exchangeOf(r.Context())
-	if x == nil {
-		if x = beforeError(r, h); x == nil {
-			x = new(exchange)
-			if repl := replacerOf(r); repl != nil {
-				repl.Map(x.placeholder)
-			}
-		}
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	}
+	x, r := record(r, h)
 	x.rule, x.decision, x.refused = "", "", nil
 	if h.chain == nil {
 		return x, r
@@ -69,8 +64,38 @@ func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 		x.withheld.Restore(r)
 		earlier = slices.Concat(earlier, x.by.sources)
 	}
-	*x = exchange{by: h, earlier: earlier}
+	*x = exchange{by: h, earlier: earlier, aside: x.aside}
 	return x, r
+}
+
+// record returns the record of the request, made if there is none, and the
+// request that carries it.
+func record(r *http.Request, h *Handler) (*exchange, *http.Request) {
+	x := exchangeOf(r.Context())
+	if x != nil {
+		return x, r
+	}
+	if x = beforeError(r, h); x == nil {
+		x = new(exchange)
+		if repl := replacerOf(r); repl != nil {
+			repl.Map(x.placeholder)
+		}
+	}
+	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+}
+
+// setAside keeps headers that were stripped. What came first counts: what a
+// directive in between has set is on the request itself.
+func (x *exchange) setAside(removed http.Header) {
+	if x.aside == nil {
+		x.aside = removed
+		return
+	}
+	for name, values := range removed {
+		if _, there := x.aside[name]; !there {
+			x.aside[name] = values
+		}
+	}
 }
 
 // String says nothing: the record is reachable as a placeholder, and holds a
@@ -170,7 +195,7 @@ func (x *exchange) placeholder(key string) (any, bool) {
 	case "rule":
 		return x.rule, true
 	case "resource", "action":
-	case "error.type", "error.code", "error.message":
+	case "error.type", "error.code", "error.message", "error.reason":
 		return x.errorField(name), true
 	default:
 		return nil, false
@@ -201,6 +226,8 @@ func (x *exchange) errorField(name string) string {
 		return x.refused.kind
 	case "error.code":
 		return x.refused.code
+	case "error.reason":
+		return x.refused.reason
 	}
 	return x.refused.message
 }

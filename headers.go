@@ -77,15 +77,21 @@ func (g *headerRules) set(folded string, always bool) {
 
 // strip removes the headers from a request, and what the Connection header
 // would let the client have removed later: our own, after they were set. What
-// except names stays; nil names nothing.
-func (g *headerRules) strip(r *http.Request, except *headerRules) {
+// except names stays; nil names nothing. It returns what it removed, nil for
+// nothing: a proxy that is trusted further on may have sent it.
+func (g *headerRules) strip(r *http.Request, except *headerRules) (removed http.Header) {
 	pruneConnection(r.Header)
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	for name := range r.Header {
 		if g.removes(name, trusted) && (except == nil || !except.removes(name, true)) {
+			if removed == nil {
+				removed = make(http.Header)
+			}
+			removed[name] = r.Header[name]
 			delete(r.Header, name)
 		}
 	}
+	return removed
 }
 
 func (g *headerRules) removes(name string, trusted bool) bool {

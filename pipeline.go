@@ -25,7 +25,8 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	}
 	// Forged headers go first: whatever happens to the request afterwards,
 	// error routes included, nobody must find them.
-	h.inbound.strip(r, nil)
+	presented, doubled := h.collect(x, r)
+	x.setAside(h.inbound.strip(r, nil))
 	path, no := h.checkForm(r)
 	if no != nil {
 		x.withheld = h.withhold(x, r)
@@ -46,6 +47,10 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if err != nil {
 		return refuseCredential(err)
 	}
+	if doubled != "" {
+		return duplicateCredential.because("header " + doubled + " is there more than once")
+	}
+	credential.Headers = presented
 	if no := h.authenticate(x, r, credential); no != nil {
 		return no
 	}
@@ -108,10 +113,14 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	r.Trailer = nil
 	defuse(r.Header)
 	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
-		h.inbound.strip(r, x.by.outbound)
+		x.setAside(h.inbound.strip(r, x.by.outbound))
 		return next.ServeHTTP(w, r)
 	}
-	h.inbound.strip(r, nil)
+	if removed := h.inbound.strip(r, nil); removed != nil {
+		var x *exchange
+		x, r = record(r, h)
+		x.setAside(removed)
+	}
 	g := guard(w, h.outbound)
 	err := next.ServeHTTP(g, r)
 	g.finish()

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -55,49 +56,71 @@ func fallsThrough(p Provider) bool {
 func (c *Chain) Authenticate(r *http.Request, credential Credential) (Answer, Provider) {
 	var last Answer
 	var by Provider
-	declined := make([]refusedBy, 0, 8)
+	said := make([]saidBy, 0, 8)
 	for _, p := range c.list {
-		a := ask(p, r, credential)
-		switch answer := a.(type) {
-		case *Yes:
-			if !c.shared && c.readsAsAnother(p, answer.User.Principal) {
+		a := guarded(func() Answer { return p.Authenticate(r, credential) })
+		if yes, ok := a.(*Yes); ok {
+			if !c.shared && c.readsAsAnother(p, yes.User.Principal) {
 				return &No{Reason: "principal could be taken for one of another provider"}, p
 			}
 			return a, p
-		case NotMine:
-			declined = append(declined, refusedBy{p, answer.Reason})
-			continue
 		}
-		if !fallsThrough(p) {
-			if _, unsure := last.(*CannotTell); unsure {
-				return last, by
-			}
-			return a, p
+		said = append(said, saidBy{p, a})
+		if _, ok := a.(NotMine); ok {
+			continue
 		}
 		if _, unsure := last.(*CannotTell); !unsure {
 			last, by = a, p
 		}
+		if !fallsThrough(p) {
+			break
+		}
 	}
 	if last == nil {
-		return NotMine{Reason: reasonsOf(declined)}, nil
+		return NotMine{Reason: reasonsOf(said)}, nil
 	}
-	return last, by
+	return withReasons(last, said), by
 }
 
-// refusedBy is a provider that does not take the credential for its own.
-type refusedBy struct {
+// saidBy is a provider with its answer.
+type saidBy struct {
 	provider Provider
-	reason   string
+	answer   Answer
 }
 
-func reasonsOf(declined []refusedBy) string {
+// reasonsOf names who said what.
+func reasonsOf(said []saidBy) string {
 	var texts []string
-	for _, d := range declined {
-		if d.reason != "" {
-			texts = append(texts, d.provider.Options().Name+": "+d.reason)
+	for _, s := range said {
+		var reason string
+		switch a := s.answer.(type) {
+		case NotMine:
+			reason = a.Reason
+		case *No:
+			reason = a.Reason
+		case *CannotTell:
+			reason = a.Err.Error()
+		}
+		if reason != "" {
+			texts = append(texts, s.provider.Options().Name+": "+reason)
 		}
 	}
 	return strings.Join(texts, "; ")
+}
+
+// withReasons returns the answer with what every provider said before it, for
+// the log: which of several turned a caller away is seldom the last one.
+func withReasons(a Answer, said []saidBy) Answer {
+	if len(said) == 1 {
+		return a
+	}
+	switch a := a.(type) {
+	case *No:
+		return &No{Reason: reasonsOf(said), Expired: a.Expired}
+	case *CannotTell:
+		return &CannotTell{Err: errors.New(reasonsOf(said)), RetryAfter: a.RetryAfter, Answered: a.Answered}
+	}
+	return a
 }
 
 // readsAsAnother reports whether the principal that p vouches for looks like
@@ -117,17 +140,16 @@ func (c *Chain) readsAsAnother(p Provider, principal string) bool {
 	return false
 }
 
-// ask keeps a provider that panics, or that returns nothing, from letting
+// guarded keeps a judge that panics, or that returns nothing, from letting
 // anybody in: neither says that the credential is bad, so nobody can tell.
-func ask(p Provider, r *http.Request, c Credential) (a Answer) {
+func guarded(judge func() Answer) (a Answer) {
 	defer func() {
 		if v := recover(); v != nil {
 			a = &CannotTell{Err: fmt.Errorf("provider panicked: %T", v)}
 		}
 	}()
-	a = p.Authenticate(r, c)
-	if !isAnswer(a) {
-		return &CannotTell{Err: fmt.Errorf("provider gave no answer")}
+	if a = judge(); !isAnswer(a) {
+		return &CannotTell{Err: errors.New("provider gave no answer")}
 	}
 	return a
 }

@@ -119,7 +119,7 @@ func TestValuesOfAClaim(t *testing.T) {
 // set returns a Common that is set up as oauth2_token does it.
 func set(t testing.TB, c Common) *Common {
 	t.Helper()
-	err := c.SetUp(newContext(t, zap.NewNop()), Defaults{Type: "test", Mapping: DefaultMapping(), PrincipalClaim: []string{"sub"}})
+	err := c.SetUp(newContext(t, zap.NewNop()), Defaults{Type: "test", Mapping: DefaultMapping(), OGX: ogxMapping(), PrincipalClaim: []string{"sub"}})
 	if err != nil {
 		t.Fatal(err)
 	}

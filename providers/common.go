@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
@@ -42,23 +44,31 @@ type Common struct {
 	// The claim that holds the tenant. Default: none.
 	TenantClaim string `json:"tenant_claim,omitempty"`
 
+	kind     string // the module's name below Namespace
 	identity identity
 	logger   *zap.Logger
+	dropped  *rate.Sometimes
 }
 
 // Defaults are what a provider type presets of the common options.
 type Defaults struct {
 	// Type is the module's name below Namespace, and the default name.
 	Type string
-	// Mapping is the default claims mapping.
+	// Mapping is the default claims mapping. nil means that every claim is an
+	// attribute of its own name, unsplit.
 	Mapping []ClaimMapping
-	// PrincipalClaim is the default list of principal claims.
+	// OGX is the mapping of the preset `ogx`, for providers that OGX has; nil as
+	// for Mapping.
+	OGX []ClaimMapping
+	// PrincipalClaim is the default list of principal claims; nil for a provider
+	// that calls IdentifyAs.
 	PrincipalClaim []string
 }
 
 // SetUp checks the options and prepares what requests need. It belongs at the
 // start of a guest's Provision.
 func (c *Common) SetUp(ctx context.Context, defaults Defaults) error {
+	c.kind = defaults.Type
 	if c.Name == "" {
 		c.Name = defaults.Type
 	}
@@ -66,7 +76,8 @@ func (c *Common) SetUp(ctx context.Context, defaults Defaults) error {
 		return err
 	}
 	c.logger = logger(ctx).With(zap.String("provider", c.Name))
-	if c.ClaimsPreset == presetOGX {
+	c.dropped = &rate.Sometimes{First: 1, Interval: time.Minute}
+	if c.ClaimsPreset == presetOGX && defaults.OGX != nil {
 		c.logger.Warn("claims_mapping ogx maps identity into roles: a user called admin has the role admin")
 	}
 	var err error
@@ -130,6 +141,39 @@ func (c *Common) Logger() *zap.Logger { return c.logger }
 // describe nobody, and is the reason for a *no*.
 func (c *Common) Identify(claims map[string]any) (*abac.User, error) {
 	return c.identity.user(claims)
+}
+
+// IdentifyAs returns the user of a principal that is known otherwise than from
+// claims, as is the tenant (empty for none; tenant_claim, where it is set, goes
+// before it). Names of claims that no attribute can have are left out, with a
+// warning. An error is the reason for a *no*.
+func (c *Common) IdentifyAs(principal, tenant string, claims map[string]any) (*abac.User, error) {
+	if c.identity.tenant != nil {
+		claimed, err := c.identity.tenantOf(claims)
+		if err != nil {
+			return nil, err
+		}
+		if claimed != "" {
+			tenant = claimed
+		}
+	}
+	if c.identity.given {
+		claims = c.nameable(claims)
+	}
+	return c.identity.named(principal, tenant, claims)
+}
+
+// nameable leaves out the claims whose names no attribute can have.
+func (c *Common) nameable(claims map[string]any) map[string]any {
+	kept := make(map[string]any, len(claims))
+	for name, v := range claims {
+		if err := abac.CheckAttributeName(name); err != nil {
+			c.dropped.Do(func() { c.logger.Warn("leaving out an attribute", zap.Error(err)) })
+			continue
+		}
+		kept[name] = v
+	}
+	return kept
 }
 
 type loggerKey struct{}

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -12,6 +13,10 @@ const maxCredential = 32 << 10
 type Credential struct {
 	// Token is the secret itself, without a scheme.
 	Token string
+
+	// Headers are the headers that a HeaderReader names, as a peer that it
+	// trusts sent them, by their canonical names; nil without any.
+	Headers http.Header
 }
 
 // Fault is a way in which a credential can be presented wrongly.

@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
@@ -14,11 +15,18 @@ type identity struct {
 	prefix     string
 	tenant     *claimPath
 	attributes []attributeSource
+
+	// given says to take every member of the claims for an attribute of its
+	// name, besides attributes.
+	given bool
 }
 
 func newIdentity(c *Common, defaults Defaults) (identity, error) {
 	id := identity{prefix: c.PrincipalPrefix}
 	names := c.PrincipalClaim
+	if len(names) > 0 && len(defaults.PrincipalClaim) == 0 {
+		return id, fmt.Errorf("principal_claim has no meaning for %s, which knows the principal", defaults.Type)
+	}
 	if len(names) == 0 {
 		names = defaults.PrincipalClaim
 	}
@@ -39,14 +47,19 @@ func newIdentity(c *Common, defaults Defaults) (identity, error) {
 	mapping := c.ClaimsMapping
 	switch {
 	case c.ClaimsPreset == presetOGX:
-		mapping = append(ogxMapping(), mapping...)
+		mapping = append(slices.Clone(defaults.OGX), mapping...)
+		id.given = defaults.OGX == nil
 	case mapping == nil:
 		mapping = defaults.Mapping
+		id.given = defaults.Mapping == nil
 	}
 	var err error
 	id.attributes, err = compileMapping(mapping, c.ClaimsPreset == presetOGX)
 	return id, err
 }
+
+// errNoPrincipal says that none of the principal claims is there.
+var errNoPrincipal = errors.New("no claim to take the principal from")
 
 func (id *identity) user(claims map[string]any) (*abac.User, error) {
 	principal, err := id.principal(claims)
@@ -57,7 +70,21 @@ func (id *identity) user(claims map[string]any) (*abac.User, error) {
 	if err != nil {
 		return nil, err
 	}
+	return id.named(principal, tenant, claims)
+}
+
+// named returns the user of a known principal and tenant, with the attributes
+// that the claims give.
+func (id *identity) named(principal, tenant string, claims map[string]any) (*abac.User, error) {
 	list := make([]abac.Attribute, 0, len(id.attributes))
+	if id.given {
+		for name := range claims {
+			own := attributeSource{path: claimPath{written: name}, attribute: name, whole: true}
+			if values := own.values(claims); len(values) > 0 {
+				list = append(list, abac.Attribute{Name: name, Values: values})
+			}
+		}
+	}
 	for _, source := range id.attributes {
 		if values := source.values(claims); len(values) > 0 {
 			list = append(list, abac.Attribute{Name: source.attribute, Values: values})
@@ -92,7 +119,7 @@ func (id *identity) principal(claims map[string]any) (string, error) {
 		}
 		return own + value, nil
 	}
-	return "", errors.New("no claim to take the principal from")
+	return "", errNoPrincipal
 }
 
 // reads reports whether principal, made with the prefix own, looks like one

@@ -128,7 +128,7 @@ func TestTheNameIsTheTypeUnlessGiven(t *testing.T) {
 func TestProvidersLogUnderTheirName(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	c := Common{Name: "kc", ClaimsPreset: "ogx"}
-	if err := c.SetUp(newContext(t, zap.New(core)), Defaults{Type: "test"}); err != nil {
+	if err := c.SetUp(newContext(t, zap.New(core)), Defaults{Type: "test", OGX: ogxMapping()}); err != nil {
 		t.Fatal(err)
 	}
 	c.Logger().Info("hello")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 )
 
 // defaultTimeout bounds one call to a service.
@@ -29,9 +30,14 @@ type Network struct {
 	// Lets addresses be plain http:// although they are not loopback.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
-	// How long a yes is reused. Default: for a JWT, until it expires. 0 turns
-	// reuse off.
+	// How long a yes is reused. Default: 30s; 10s for Kubernetes; a JWT that is
+	// checked here, until it expires. 0 turns reuse off: what the service revokes
+	// is refused at once.
 	CacheTTL *caddy.Duration `json:"cache_ttl,omitempty"`
+
+	// How long beyond `cache_ttl` a yes serves on while the service cannot tell,
+	// never past the token's own end. Default: 0, not at all.
+	StaleIfError *caddy.Duration `json:"stale_if_error,omitempty"`
 
 	// Which tokens are this provider's own, by their form.
 	Tokens *TokenForm `json:"tokens,omitempty"`
@@ -41,6 +47,15 @@ type Network struct {
 	Fallthrough bool `json:"fallthrough,omitempty"`
 
 	client *http.Client
+	log    *zap.Logger
+
+	// Of Ask.
+	ttl                              time.Duration
+	leeway                           time.Duration // of the exp that a JWT shows
+	shape                            shapeKey
+	answers                          *answers
+	service                          *service
+	answersReleased, serviceReleased bool
 
 	// What TransportRaw was: Caddy takes it away when it loads the module.
 	transport string
@@ -91,6 +106,25 @@ func (f *TokenForm) claims(token string) bool {
 	return slices.ContainsFunc(f.Prefixes, func(p string) bool { return strings.HasPrefix(token, p) })
 }
 
+// Takes reports whether the option `tokens` leaves the token to this provider.
+func (n *Network) Takes(token string) bool { return n.Tokens.claims(token) }
+
+// Narrow returns the scope as the option `tokens` narrows it.
+func (n *Network) Narrow(s Scope) Scope {
+	if n.Tokens == nil {
+		return s
+	}
+	switch n.Tokens.Form {
+	case formJWT:
+		s.Opaque = false
+	case formOpaque:
+		s.JWT, s.Issuer = false, ""
+	default:
+		s.Prefixes = n.Tokens.Prefixes
+	}
+	return s
+}
+
 // coversPrefixes reports whether every token that begins with one of theirs
 // begins with one of ours; none means any token.
 func coversPrefixes(ours, theirs []string) bool {
@@ -134,6 +168,9 @@ func (n *Network) checkNetwork() error {
 	}
 	if n.CacheTTL != nil && *n.CacheTTL < 0 {
 		return fmt.Errorf("cache_ttl %s: expected zero or more", time.Duration(*n.CacheTTL))
+	}
+	if n.StaleIfError != nil && *n.StaleIfError < 0 {
+		return fmt.Errorf("stale_if_error %s: expected zero or more", time.Duration(*n.StaleIfError))
 	}
 	if n.Tokens != nil {
 		return n.Tokens.check()

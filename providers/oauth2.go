@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -22,10 +21,12 @@ func init() {
 
 const maxLeeway = 5 * time.Minute
 
-// OAuth2Token accepts JWTs of an OAuth 2.0 or OpenID Connect issuer (RFC 7519,
-// RFC 9068), checked against the issuer's public keys.
+// OAuth2Token accepts access tokens of an OAuth 2.0 or OpenID Connect issuer:
+// JWTs (RFC 7519, RFC 9068) that it checks against the issuer's public keys, or,
+// with `introspection`, whatever tokens the issuer's introspection endpoint
+// calls active (RFC 7662).
 //
-// A token is good if its algorithm is allowed, its signature verifies with a
+// A JWT is good if its algorithm is allowed, its signature verifies with a
 // key of the issuer that is meant for this algorithm, `iss` and `aud` are the
 // configured ones, `exp` is there and not over, `nbf` and `iat` are not in the
 // future, and it names a principal. The keys are found by OpenID Connect
@@ -35,16 +36,19 @@ type OAuth2Token struct {
 	Common
 	Network
 
-	// The issuer, exactly as the tokens' `iss` has it. Required. Without
-	// `jwks`, the keys are found from its
+	// The issuer, exactly as the tokens' `iss` has it. Required, but with an
+	// `introspection` that has a `url`. Without `jwks` or that, the keys or the
+	// introspection endpoint are found from its
 	// `/.well-known/openid-configuration`. Tokens of other issuers are left to
 	// the other providers.
 	Issuer string `json:"issuer,omitempty"`
 
-	// Accepts tokens of any issuer that the keys verify. Needs `jwks`.
+	// Accepts tokens of any issuer that the keys verify, or that the
+	// introspection endpoint calls active. Needs the address of either.
 	SkipIssuerCheck bool `json:"skip_issuer_check,omitempty"`
 
-	// The audiences, any one of which must be in the token's `aud`. Required.
+	// The audiences, any one of which must be in the token's `aud`. Required. Of
+	// an introspection answer it is checked where the answer has an `aud`.
 	Audience []string `json:"audience,omitempty"`
 
 	// Accepts tokens that were issued for somebody else. Any service that
@@ -68,11 +72,15 @@ type OAuth2Token struct {
 	// Where the keys are, if not where discovery says.
 	JWKS *JWKS `json:"jwks,omitempty"`
 
+	// Asks the issuer about each token instead of checking it here.
+	Introspection *Introspection `json:"introspection,omitempty"`
+
 	issuer     string // expanded
 	algorithms map[string]struct{}
 	validator  *jwt.Validator
+	audience   []string // expanded
 	keys       *keyset.Lease
-	answers    *answerCache
+	introspect *introspector
 }
 
 // CaddyModule implements caddy.Module.
@@ -85,7 +93,7 @@ func (*OAuth2Token) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (o *OAuth2Token) Provision(ctx caddy.Context) error {
-	err := o.SetUp(ctx, Defaults{Type: "oauth2_token", Mapping: DefaultMapping(), PrincipalClaim: []string{"sub"}})
+	err := o.SetUp(ctx, o.defaults())
 	if err != nil {
 		return err
 	}
@@ -101,27 +109,33 @@ func (o *OAuth2Token) Provision(ctx caddy.Context) error {
 	}
 	o.warn()
 	o.prepare(expanded)
+	if o.Introspection != nil {
+		return o.setUpIntrospection(expanded)
+	}
 	o.keys, err = expanded.acquireKeys(o)
 	if err != nil {
 		return err
 	}
-	shape, err := expanded.shape(o)
-	if err != nil {
-		return err
+	return o.shareAnswers(&o.Common, expanded.shape(o))
+}
+
+func (o *OAuth2Token) defaults() Defaults {
+	d := Defaults{Type: "oauth2_token", Mapping: DefaultMapping(), OGX: ogxMapping(), PrincipalClaim: []string{"sub"}}
+	if o.Introspection != nil {
+		d.PrincipalClaim = []string{"sub", "username", "client_id"}
 	}
-	o.answers, err = acquireAnswers(shape)
-	return err
+	return d
 }
 
 // Cleanup implements caddy.CleanerUpper. It runs after a failed Provision too,
 // and gives back only what this instance took.
 func (o *OAuth2Token) Cleanup() error {
-	var errs []error
+	errs := []error{o.CleanUpJudge()}
 	if o.keys != nil {
 		errs = append(errs, o.keys.Release())
 	}
-	if o.answers != nil {
-		errs = append(errs, o.answers.release())
+	if o.introspect != nil {
+		errs = append(errs, o.introspect.release())
 	}
 	return errors.Join(errs...)
 }
@@ -151,7 +165,7 @@ func (o *OAuth2Token) prepare(x *expandedOAuth2) {
 	for _, name := range names {
 		o.algorithms[name] = struct{}{}
 	}
-	o.issuer = x.issuer
+	o.issuer, o.audience = x.issuer, x.audience
 	options := []jwt.ParserOption{
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
@@ -169,14 +183,11 @@ func (o *OAuth2Token) prepare(x *expandedOAuth2) {
 
 // Scope implements Provider.
 func (o *OAuth2Token) Scope() Scope {
-	s := Scope{JWT: true}
+	s := Scope{JWT: true, Opaque: o.Introspection != nil}
 	if !o.SkipIssuerCheck {
 		s.Issuer = o.issuer
 	}
-	if o.Tokens != nil {
-		s.Prefixes = o.Tokens.Prefixes
-	}
-	return s
+	return o.Narrow(s)
 }
 
 // Made once: with several issuers in a block they are said of good tokens, too.
@@ -190,27 +201,30 @@ func (o *OAuth2Token) Authenticate(r *http.Request, c Credential) Answer {
 	if c.Token == "" {
 		return NotMine{}
 	}
-	if !o.Tokens.claims(c.Token) {
+	if !o.Takes(c.Token) {
 		return ofAnotherForm
 	}
-	digest := digestOf(c.Token)
-	if yes := o.remembered(digest, time.Now()); yes != nil {
+	if o.introspect != nil {
+		return o.askIssuer(r, c.Token)
+	}
+	key := o.answers.keyOf(&o.shape, c.Token)
+	if yes := o.remembered(key, time.Now()); yes != nil {
 		return yes
 	}
-	return o.judge(r, c.Token, digest)
+	return o.judge(r, c.Token, key)
 }
 
 // remembered returns the answer given before, if it still holds.
-func (o *OAuth2Token) remembered(digest tokenDigest, now time.Time) *Yes {
+func (o *OAuth2Token) remembered(key answerKey, now time.Time) *Yes {
 	if o.CacheTTL != nil && *o.CacheTTL == 0 {
 		return nil
 	}
-	hit, there := o.answers.lru.Get(digest)
+	hit, there := o.answers.yeses.Get(key)
 	switch {
 	case !there:
 		return nil
-	case !now.Before(hit.ends):
-		o.answers.lru.Remove(digest)
+	case !hit.live(now):
+		o.answers.yeses.Remove(key)
 		return nil
 	case o.CacheTTL != nil && now.Sub(hit.stored) >= time.Duration(*o.CacheTTL):
 		return nil
@@ -221,7 +235,7 @@ func (o *OAuth2Token) remembered(digest tokenDigest, now time.Time) *Yes {
 }
 
 // judge checks a token that has not been seen, or not lately.
-func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) Answer {
+func (o *OAuth2Token) judge(r *http.Request, token string, key answerKey) Answer {
 	t, err := jws.Parse(token)
 	if err != nil {
 		return refusedToken(err)
@@ -234,7 +248,7 @@ func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) A
 	if _, allowed := o.algorithms[t.Algorithm]; !allowed {
 		return &No{Reason: "algorithm is not allowed"}
 	}
-	payload, key, answer := o.verify(r, t)
+	payload, print, answer := o.verify(r, t)
 	if answer != nil {
 		return answer
 	}
@@ -252,7 +266,7 @@ func (o *OAuth2Token) judge(r *http.Request, token string, digest tokenDigest) A
 	ends := claims.expires.Add(time.Duration(o.Leeway))
 	yes := &Yes{User: user, Expires: ends}
 	if o.CacheTTL == nil || *o.CacheTTL > 0 {
-		o.answers.add(digest, &cachedAnswer{yes: yes, key: key, stored: time.Now(), ends: ends})
+		o.answers.addYes(key, &remembered{yes: yes, key: print, stored: time.Now(), ends: ends})
 	}
 	return yes
 }
@@ -301,28 +315,20 @@ func withoutKey(err error) Answer {
 	return &No{Reason: err.Error()}
 }
 
-// shape is all that an answer depends on besides the token, for the key of the
-// answer cache: never what only tunes it.
-func (x *expandedOAuth2) shape(o *OAuth2Token) (string, error) {
-	b, err := json.Marshal(struct {
-		Keys              string
-		Issuer            string
-		Audience          []string
-		Skip              [2]bool
-		Algorithms        []string
-		Leeway, Lifetime  caddy.Duration
-		Preset            string
-		Mapping           []ClaimMapping
-		Default           bool
-		Principal, Tenant []string
+// shape is all that an answer depends on besides the token and what all
+// providers have, for the key of the answer cache: never what only tunes it.
+func (x *expandedOAuth2) shape(o *OAuth2Token) any {
+	return struct {
+		Keys             string
+		Issuer           string
+		Audience         []string
+		Skip             [2]bool
+		Algorithms       []string
+		Leeway, Lifetime caddy.Duration
 	}{
 		x.keysID, x.issuer, x.audience,
 		[2]bool{o.SkipIssuerCheck, o.SkipAudienceCheck},
 		slices.Sorted(maps.Keys(o.algorithms)),
 		o.Leeway, o.MaxTokenLifetime,
-		o.ClaimsPreset, o.ClaimsMapping, o.ClaimsMapping == nil,
-		append([]string{o.PrincipalPrefix}, o.PrincipalClaim...),
-		[]string{o.TenantClaim},
-	})
-	return string(b), err
+	}
 }

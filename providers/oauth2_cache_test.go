@@ -1,18 +1,13 @@
 package providers
 
 import (
-	"encoding/binary"
-	"fmt"
 	"net/http"
-	"runtime"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
 
@@ -102,7 +97,7 @@ func TestCacheTTLSaysHowLongAnAnswerIsKept(t *testing.T) {
 			if kept := o.ask(t, token) == Answer(first); kept != want.later {
 				t.Errorf("%q: kept for 30 s is %t", ttl, kept)
 			}
-			if n := o.answers.lru.Len(); (n == 0) != (ttl == "cache_ttl 0") {
+			if n := o.answers.yeses.Len(); (n == 0) != (ttl == "cache_ttl 0") {
 				t.Errorf("%q: %d answers are kept", ttl, n)
 			}
 		})
@@ -110,8 +105,8 @@ func TestCacheTTLSaysHowLongAnAnswerIsKept(t *testing.T) {
 }
 
 // GHSA-4mq7-pvjg-xp2r: an answer must never be given to a question that was
-// not asked. Everything that shapes an answer tells two caches apart, and what
-// only tunes it does not.
+// not asked. Everything that shapes an answer tells two configurations apart,
+// and what only tunes it does not.
 func TestConfigurationsShareAnswersOnlyIfTheyAskTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := newContext(t, zap.NewNop())
@@ -146,17 +141,17 @@ func TestConfigurationsShareAnswersOnlyIfTheyAskTheSame(t *testing.T) {
 			usual + "allow_http",
 			usual + "transport http {\n tls_insecure_skip_verify\n}",
 		}
-		shapes := make(map[*answerCache]string)
-		first := make(map[string]*answerCache)
+		shapes := make(map[shapeKey]string)
+		first := make(map[string]shapeKey)
 		for _, lines := range different {
 			o, err := load(t, ctx, lines)
 			if err != nil {
 				t.Fatalf("%s: %v", lines, err)
 			}
-			if other, taken := shapes[o.answers]; taken {
+			if other, taken := shapes[o.shape]; taken {
 				t.Errorf("these share their answers:\n%s\n\n%s", lines, other)
 			}
-			shapes[o.answers], first[lines] = lines, o.answers
+			shapes[o.shape], first[lines] = lines, o.shape
 		}
 		for lines, tuned := range map[string][]string{
 			usual: {
@@ -170,7 +165,7 @@ func TestConfigurationsShareAnswersOnlyIfTheyAskTheSame(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v", same, err)
 				}
-				if o.answers != first[lines] {
+				if o.shape != first[lines] {
 					t.Errorf("a reload loses its answers:\n%s\n\n%s", lines, same)
 				}
 			}
@@ -221,161 +216,6 @@ func TestAProviderAnswersAfterItsCleanup(t *testing.T) {
 		if n := issuer.Fetches(); n != 1 {
 			t.Errorf("%d fetches", n)
 		}
-		o.keys, o.answers = nil, nil // the context cleans up once more
+
 	})
-}
-
-// R9: a million good tokens. Signatures are left out: they would take minutes
-// and prove nothing of memory.
-func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
-	cache, err := acquireAnswers(t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := cache.release(); err != nil {
-			t.Error(err)
-		}
-	}()
-	before := heap()
-	const tokens = 1_000_000
-	evicted := yesTo("evicted") // whatever it was, it is gone in the end
-	for i := range tokens {
-		answer := &cachedAnswer{yes: evicted}
-		if i >= tokens-maxAnswers {
-			user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
-				abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
-				abac.Attribute{Name: "teams", Values: []string{fmt.Sprint("team-", i)}},
-			))
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer = &cachedAnswer{yes: &Yes{User: user}}
-		}
-		var digest tokenDigest
-		binary.BigEndian.PutUint64(digest[:], uint64(i))
-		cache.add(digest, answer)
-	}
-	if n := cache.lru.Len(); n != maxAnswers {
-		t.Errorf("%d answers are kept, want %d", n, maxAnswers)
-	}
-	if grown := heap() - before; grown > 32<<20 {
-		t.Errorf("the heap grew by %d MiB", grown>>20)
-	}
-	runtime.KeepAlive(cache)
-}
-
-// The same of people in hundreds of groups: it is memory that is bounded, and
-// not only their number.
-func TestTokensWithManyGroupsNeedBoundedMemory(t *testing.T) {
-	cache, err := newAnswerCache(t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := heap()
-	for i := range 20_000 {
-		groups := make([]string, 500)
-		for g := range groups {
-			groups[g] = fmt.Sprint("group-", g, "-of-", i)
-		}
-		user, err := abac.NewUser("alice", "", abac.NewAttributes(abac.Attribute{Name: "teams", Values: groups}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var digest tokenDigest
-		binary.BigEndian.PutUint64(digest[:], uint64(i))
-		cache.add(digest, &cachedAnswer{yes: &Yes{User: user}})
-	}
-	if n := cache.lru.Len(); n < 100 {
-		t.Errorf("only %d answers are kept", n)
-	}
-	if grown := heap() - before; grown > 32<<20 {
-		t.Errorf("the heap grew by %d MiB", grown>>20)
-	}
-	for _, digest := range cache.lru.Keys() {
-		cache.lru.Remove(digest)
-	}
-	if left := cache.bytes.Load(); left != 0 {
-		t.Errorf("an empty cache counts %d bytes", left)
-	}
-	runtime.KeepAlive(cache)
-}
-
-// Parallel first requests with one token are the usual case: what is counted
-// must be what is kept.
-func TestParallelAnswersForOneTokenAreCountedOnce(t *testing.T) {
-	cache, err := newAnswerCache(t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for i := range 2000 {
-				cache.add(tokenDigest{byte(i % 10)}, &cachedAnswer{yes: yesTo("alice")})
-			}
-		})
-	}
-	wg.Wait()
-	var kept int64
-	for _, a := range cache.lru.Values() {
-		kept += a.size
-	}
-	if counted := cache.bytes.Load(); counted != kept || cache.lru.Len() != 10 {
-		t.Errorf("%d bytes are counted and %d kept, in %d answers", counted, kept, cache.lru.Len())
-	}
-}
-
-// One that is larger than any is worth is not kept at all, and is right all
-// the same.
-func TestAnEnormousAnswerIsNotKept(t *testing.T) {
-	cache, err := newAnswerCache(t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := make([]string, 5000)
-	for i := range values {
-		values[i] = fmt.Sprint("value-", i)
-	}
-	user, err := abac.NewUser("alice", "", abac.NewAttributes(abac.Attribute{Name: "teams", Values: values}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache.add(tokenDigest{}, &cachedAnswer{yes: &Yes{User: user}})
-	if cache.lru.Len() != 0 || cache.bytes.Load() != 0 {
-		t.Errorf("%d answers of %d bytes are kept", cache.lru.Len(), cache.bytes.Load())
-	}
-}
-
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-// A cache ends with the last configuration that used it.
-func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
-	a, err := acquireAnswers(t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := acquireAnswers(t.Name())
-	if err != nil || a != b {
-		t.Fatalf("two users of one shape have two caches, %v", err)
-	}
-	a.add(tokenDigest{}, &cachedAnswer{yes: yesTo("alice")})
-	if err := a.release(); err != nil || b.lru.Len() != 1 {
-		t.Errorf("%d answers after the first user went, %v", b.lru.Len(), err)
-	}
-	if err := b.release(); err != nil || b.lru.Len() != 0 {
-		t.Errorf("%d answers after the last user went, %v", b.lru.Len(), err)
-	}
-	c, err := acquireAnswers(t.Name())
-	if err != nil || c == a {
-		t.Errorf("a cache that has ended is handed out, %v", err)
-	}
-	if err := c.release(); err != nil {
-		t.Error(err)
-	}
 }

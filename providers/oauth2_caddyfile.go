@@ -27,6 +27,13 @@ import (
 //	        key_recheck_period <duration>
 //	        max_stale          <duration>
 //	    }
+//	    introspection {
+//	        url                <url>
+//	        client_id          <id>
+//	        client_secret      <secret>
+//	        send_secret_in_body
+//	        audience_required
+//	    }
 //	    # and the options of Common and Network
 //	}
 func (o *OAuth2Token) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -84,6 +91,8 @@ func (o *OAuth2Token) unmarshalOption(d *caddyfile.Dispenser) error {
 		return positive(d, &o.MaxTokenLifetime)
 	case "jwks":
 		return o.unmarshalJWKS(d)
+	case "introspection":
+		return o.unmarshalIntrospection(d)
 	}
 	return d.Errf("unrecognized option %q of provider oauth2_token", d.Val())
 }
@@ -131,6 +140,40 @@ func (o *OAuth2Token) unmarshalJWKS(d *caddyfile.Dispenser) error {
 			err = DurationOption(d, &j.MaxStale)
 		default:
 			err = d.Errf("unrecognized option %q of jwks", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *OAuth2Token) unmarshalIntrospection(d *caddyfile.Dispenser) error {
+	if o.Introspection != nil {
+		return d.Errf("introspection is there twice")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	i := new(Introspection)
+	o.Introspection = i
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "url":
+			if err = TextOption(d, &i.URL); err == nil {
+				err = Located(d, checkLiteral("introspection: url", i.URL, true))
+			}
+		case "client_id":
+			err = TextOption(d, &i.ClientID)
+		case "client_secret":
+			err = TextOption(d, &i.ClientSecret)
+		case "send_secret_in_body":
+			err = FlagOption(d, &i.SendSecretInBody)
+		case "audience_required":
+			err = FlagOption(d, &i.AudienceRequired)
+		default:
+			err = d.Errf("unrecognized option %q of introspection", d.Val())
 		}
 		if err != nil {
 			return err

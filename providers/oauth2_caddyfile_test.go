@@ -162,7 +162,7 @@ func TestMistakesInTheCaddyfileAreErrorsWithTheirLine(t *testing.T) {
 		{"tokens jwt x", "tokens jwt: unexpected \"x\", at Testfile:2"},
 		{"tokens prefix", "tokens prefix: expected at least one prefix, at Testfile:2"},
 		{"tokens jwt\ntokens jwt", "tokens is there twice, at Testfile:3"},
-		{"issuer https://a\naudience b\ntokens opaque", "tokens opaque: this provider checks JWTs, at Testfile:5"},
+		{"issuer https://a\naudience b\ntokens opaque", "tokens opaque: without introspection this provider checks JWTs, at Testfile:5"},
 		{"fallthrough x", "wrong argument count or unexpected line ending after 'x', at Testfile:2"},
 		{"claims_mapping bogus", "claims_mapping \"bogus\": the only preset is ogx, at Testfile:2"},
 		{"claims_mapping ogx x", "wrong argument count or unexpected line ending after 'x', at Testfile:2"},

@@ -113,7 +113,7 @@ func TestTokensWhoseClaimsAreNotRightAreRefused(t *testing.T) {
 				wantNo(t, o.ask(t, token), tc.reason)
 				// A second time, for an answer might have been kept.
 				wantNo(t, o.ask(t, token), tc.reason)
-				if n := o.answers.lru.Len(); n != 1 {
+				if n := o.answers.yeses.Len(); n != 1 {
 					t.Errorf("%d answers are kept", n)
 				}
 			})

@@ -51,10 +51,14 @@ type JWKS struct {
 // check finds what is wrong with the options as they are written. Values with
 // placeholders are looked at again when they are expanded.
 func (o *OAuth2Token) check() error {
+	found := o.JWKS != nil && (o.JWKS.URI != "" || o.JWKS.File != "") ||
+		o.Introspection != nil && o.Introspection.URL != ""
 	switch {
-	case o.Issuer == "" && !o.SkipIssuerCheck:
+	case o.JWKS != nil && o.Introspection != nil:
+		return errors.New("expected jwks or introspection, not both: make two providers of them")
+	case o.Issuer == "" && !o.SkipIssuerCheck && (o.Introspection == nil || o.Introspection.URL == ""):
 		return errors.New("issuer is required (skip_issuer_check opts out)")
-	case o.Issuer == "" && (o.JWKS == nil || o.JWKS.URI == "" && o.JWKS.File == ""):
+	case o.Issuer == "" && !found:
 		return errors.New("issuer is required to find the keys; or say where they are with jwks { uri … }")
 	case len(o.Audience) == 0 && !o.SkipAudienceCheck:
 		return errors.New("audience is required (skip_audience_check opts out)")
@@ -62,10 +66,16 @@ func (o *OAuth2Token) check() error {
 		return fmt.Errorf("leeway %s: expected at most %s", time.Duration(o.Leeway), maxLeeway)
 	case o.MaxTokenLifetime < 0:
 		return fmt.Errorf("max_token_lifetime %s: expected more than zero", time.Duration(o.MaxTokenLifetime))
-	case o.Tokens != nil && o.Tokens.Form == formOpaque:
-		return errors.New("tokens opaque: this provider checks JWTs")
 	case slices.Contains(o.Audience, ""):
 		return errors.New("audience is empty")
+	}
+	if o.Introspection != nil {
+		if err := o.Introspection.check(o.AllowHTTP); err != nil {
+			return err
+		}
+	}
+	if err := o.checkMode(); err != nil {
+		return err
 	}
 	if err := o.checkAlgorithms(); err != nil {
 		return err
@@ -82,6 +92,19 @@ func (o *OAuth2Token) check() error {
 		return nil
 	}
 	return o.JWKS.check(o.AllowHTTP)
+}
+
+// checkMode refuses what has no meaning for how tokens are checked.
+func (o *OAuth2Token) checkMode() error {
+	switch {
+	case o.Introspection != nil && len(o.Algorithms) > 0:
+		return errors.New("algorithms has no meaning with introspection: the issuer judges its tokens")
+	case o.Introspection == nil && o.Tokens != nil && o.Tokens.Form == formOpaque:
+		return errors.New("tokens opaque: without introspection this provider checks JWTs")
+	case o.Introspection == nil && o.StaleIfError != nil:
+		return errors.New("stale_if_error has no meaning without introspection: for keys, say jwks { max_stale … }")
+	}
+	return nil
 }
 
 func (o *OAuth2Token) checkAlgorithms() error {
@@ -137,12 +160,17 @@ type expandedOAuth2 struct {
 	audience []string
 	jwks     JWKS
 	keysID   string // what the key set physically is
+
+	introspection Introspection
 }
 
 func (o *OAuth2Token) expanded() (*expandedOAuth2, error) {
 	x := &expandedOAuth2{}
 	if o.JWKS != nil {
 		x.jwks = *o.JWKS
+	}
+	if o.Introspection != nil {
+		x.introspection = *o.Introspection
 	}
 	var err error
 	if x.issuer, err = Expand("issuer", o.Issuer); err != nil {
@@ -163,6 +191,9 @@ func (o *OAuth2Token) expanded() (*expandedOAuth2, error) {
 		{"jwks: file", &x.jwks.File},
 		{"jwks: token", &x.jwks.Token},
 		{"jwks: token_file", &x.jwks.TokenFile},
+		{"introspection: url", &x.introspection.URL},
+		{"introspection: client_id", &x.introspection.ClientID},
+		{"introspection: client_secret", &x.introspection.ClientSecret},
 	} {
 		if *option.value, err = Expand(option.name, *option.value); err != nil {
 			return nil, err
@@ -175,6 +206,11 @@ func (o *OAuth2Token) expanded() (*expandedOAuth2, error) {
 	}
 	if o.JWKS != nil && HasPlaceholder(o.JWKS.URI) {
 		if err := checkExpanded("jwks: uri", o.JWKS.URI, x.jwks.URI, o.AllowHTTP); err != nil {
+			return nil, err
+		}
+	}
+	if o.Introspection != nil && HasPlaceholder(o.Introspection.URL) {
+		if err := checkExpanded("introspection: url", o.Introspection.URL, x.introspection.URL, o.AllowHTTP); err != nil {
 			return nil, err
 		}
 	}

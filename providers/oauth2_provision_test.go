@@ -116,7 +116,7 @@ func TestARejectedConfigurationTakesNothingFromTheRunningOne(t *testing.T) {
 				t.Fatal("a file without a key loads")
 			}
 		}
-		if running.ask(t, token) != Answer(yes) || running.answers.lru.Len() != 1 {
+		if running.ask(t, token) != Answer(yes) || running.answers.yeses.Len() != 1 {
 			t.Error("the answers of the running configuration are gone")
 		}
 		// Its keys are still looked after.

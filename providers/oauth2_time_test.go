@@ -44,7 +44,7 @@ func TestATokenIsGoodUntilItsLastMillisecondAndNotAfterIt(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				wantNo(t, o.ask(t, kept), reasonExpired)
 				wantNo(t, o.ask(t, fresh[2]), reasonExpired)
-				if n := o.answers.lru.Len(); n != 0 {
+				if n := o.answers.yeses.Len(); n != 0 {
 					t.Errorf("%d answers are kept beyond their end", n)
 				}
 			})

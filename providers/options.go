@@ -113,6 +113,7 @@ func positive(d *caddyfile.Dispenser, to *caddy.Duration) error {
 //	}
 //	allow_http
 //	cache_ttl <duration>
+//	stale_if_error <duration>
 //	tokens    jwt | opaque | prefix <prefix>...
 //	fallthrough
 func (n *Network) UnmarshalNetworkOption(d *caddyfile.Dispenser) (bool, error) {
@@ -125,6 +126,8 @@ func (n *Network) UnmarshalNetworkOption(d *caddyfile.Dispenser) (bool, error) {
 		return true, FlagOption(d, &n.AllowHTTP)
 	case "cache_ttl":
 		return true, DurationOption(d, &n.CacheTTL)
+	case "stale_if_error":
+		return true, DurationOption(d, &n.StaleIfError)
 	case "tokens":
 		if n.Tokens != nil {
 			return true, d.Errf("tokens is there twice")

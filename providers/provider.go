@@ -39,6 +39,20 @@ type Provider interface {
 	YieldsTenant() bool
 }
 
+// HeaderReader is a provider that takes the caller from request headers, which
+// a proxy in front of Caddy sets. They never reach the stack, and are taken off
+// before anything else looks at the request; what a trusted peer sent in them
+// is in Credential.Headers.
+type HeaderReader interface {
+	Provider
+
+	// SourceHeaders returns the names of the headers.
+	SourceHeaders() []string
+
+	// Trusts reports whether the peer that sent the request may set them.
+	Trusts(r *http.Request) bool
+}
+
 // Answer is what a provider says of a credential. It is one of *Yes, NotMine,
 // *No and *CannotTell, and nothing else: only NotMine lets the next provider
 // be asked, for the next would otherwise be shown a token that is not its own.
@@ -75,6 +89,10 @@ type CannotTell struct {
 	Err error
 	// RetryAfter is when it may be worth trying again; zero for a default.
 	RetryAfter time.Duration
+	// Answered says that the service answered, only with nothing that could be
+	// used. Others may ask it all the same: what one caller's credential
+	// provokes does not open the circuit breaker.
+	Answered bool
 }
 
 func (*Yes) answer()        {}
@@ -91,18 +109,20 @@ type Scope struct {
 	Issuer string
 	// Prefixes narrows both to tokens that begin with one of them.
 	Prefixes []string
+	// Listed narrows both to tokens that the provider knows, one by one.
+	Listed bool
 }
 
-// covers reports whether everything that o could claim is claimed by s, so
-// that a provider with scope o behind one with scope s would never be asked.
+// covers reports whether a provider with scope o behind one with scope s would
+// be there in vain: what it could claim is claimed by s. Two that take tokens of
+// both shapes are not told apart by their issuers: of whom an opaque token is
+// cannot be seen, so `tokens` has to tell.
 func (s Scope) covers(o Scope) bool {
-	switch {
-	case !o.JWT && !o.Opaque:
-		return false
-	case o.JWT && (!s.JWT || s.Issuer != "" && s.Issuer != o.Issuer):
-		return false
-	case o.Opaque && !s.Opaque:
+	if s.Listed || !coversPrefixes(s.Prefixes, o.Prefixes) {
 		return false
 	}
-	return coversPrefixes(s.Prefixes, o.Prefixes)
+	if o.Opaque {
+		return s.Opaque && (s.JWT || !o.JWT)
+	}
+	return o.JWT && s.JWT && (s.Issuer == "" || s.Issuer == o.Issuer)
 }

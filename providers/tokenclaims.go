@@ -33,7 +33,16 @@ func readTokenClaims(payload []byte) (*tokenClaims, error) {
 	if err != nil {
 		return nil, err
 	}
+	c, err := tokenClaimsOf(all)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.checkBearer()
+}
+
+func tokenClaimsOf(all map[string]any) (*tokenClaims, error) {
 	c := &tokenClaims{all: all}
+	var err error
 	for name, to := range map[string]**jwt.NumericDate{"exp": &c.expires, "nbf": &c.notBefore, "iat": &c.issued} {
 		if *to, err = dateClaim(all, name); err != nil {
 			return nil, err
@@ -48,13 +57,18 @@ func readTokenClaims(payload []byte) (*tokenClaims, error) {
 			return nil, errors.New("iss is not a string")
 		}
 	}
-	// A token bound to a key (RFC 7800; by DPoP or a client certificate) is
-	// worth nothing without a proof of that key, and proofs are not checked
-	// here: whoever shows it as a bearer token may have stolen it.
-	if all["cnf"] != nil {
-		return nil, errors.New("token is bound to a key, and was shown as a bearer token")
-	}
 	return c, nil
+}
+
+// checkBearer refuses a token that is bound to a key (RFC 7800; by DPoP or a
+// client certificate): it is worth nothing without a proof of that key, and
+// proofs are not checked here: whoever shows it as a bearer token may have
+// stolen it.
+func (c *tokenClaims) checkBearer() error {
+	if c.all["cnf"] != nil {
+		return errors.New("token is bound to a key, and was shown as a bearer token")
+	}
+	return nil
 }
 
 func dateClaim(all map[string]any, name string) (*jwt.NumericDate, error) {

@@ -96,17 +96,17 @@ func TestAnswersAreReadUpToOneMiB(t *testing.T) {
 		want   string
 	}{
 		"1 MiB":           {write(1 << 20), ""},
-		"a byte more":     {write(1<<20 + 1), "answer has more than 1 MiB"},
-		"endless":         {func(w http.ResponseWriter, _ *http.Request) { endless(w) }, "answer has more than 1 MiB"},
-		"a gzip bomb":     {func(w http.ResponseWriter, _ *http.Request) { zipped(w, bomb.Bytes()) }, "answer has more than 1 MiB"},
-		"not gzip at all": {func(w http.ResponseWriter, _ *http.Request) { zipped(w, []byte("plain")) }, "reading answer: unexpected EOF"},
+		"a byte more":     {write(1<<20 + 1), " has more than 1 MiB"},
+		"endless":         {func(w http.ResponseWriter, _ *http.Request) { endless(w) }, " has more than 1 MiB"},
+		"a gzip bomb":     {func(w http.ResponseWriter, _ *http.Request) { zipped(w, bomb.Bytes()) }, " has more than 1 MiB"},
+		"not gzip at all": {func(w http.ResponseWriter, _ *http.Request) { zipped(w, []byte("plain")) }, "connection closed before the answer was complete"},
 		"shorter than it says": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = w.Write([]byte("{}"))
-		}, "reading answer: unexpected EOF"},
+		}, "connection closed before the answer was complete"},
 	} {
 		_, err := (&URISource{Client: client(), URI: serve(t, tc.answer)}).Fetch(t.Context())
-		if got := fmt.Sprint(err); tc.want == "" && err != nil || tc.want != "" && got != tc.want {
+		if got := fmt.Sprint(err); tc.want == "" && err != nil || tc.want != "" && !strings.HasSuffix(got, tc.want) {
 			t.Errorf("%s: %v, want %q", name, err, tc.want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestAFetchEndsWithItsContext(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := (&URISource{Client: client(), URI: "http://" + l.Addr().String()}).Fetch(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := (&URISource{Client: client(), URI: "http://" + l.Addr().String()}).Fetch(ctx); err == nil || !strings.HasSuffix(err.Error(), "no answer in time") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -251,31 +251,10 @@ func TestDiscoveryBelievesADocumentAboutItsOwnIssuerOnly(t *testing.T) {
 	}
 }
 
-// The issuer was checked when it was configured; should it not have been, no
-// address is of its origin.
-func TestNoAddressIsOfTheOriginOfAnIssuerThatIsNone(t *testing.T) {
-	source := &DiscoverySource{Issuer: "http://%zz"}
-	if err := source.checkOrigin("http://a/jwks"); err == nil || !strings.Contains(err.Error(), "parsing issuer") {
-		t.Errorf("error is %v", err)
-	}
-}
-
-func TestHostsAreComparedInAnyCase(t *testing.T) {
-	source := &DiscoverySource{Issuer: "https://IdP.example"}
-	if err := source.checkOrigin("https://idp.EXAMPLE/jwks"); err != nil {
-		t.Error(err)
-	}
-	for _, other := range []string{"https://idp.example:8443/jwks", "https://idp.example.evil/jwks", "https://evil@idp.example/jwks"} {
-		if err := source.checkOrigin(other); err == nil {
-			t.Errorf("%s is of the same origin", other)
-		}
-	}
-}
-
 func TestKeyFilesAreReadUpToOneMiB(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "jwks.json")
-	for n, want := range map[int]string{1 << 20: "", 1<<20 + 1: "answer has more than 1 MiB"} {
+	for n, want := range map[int]string{1 << 20: "", 1<<20 + 1: "key file has more than 1 MiB"} {
 		if err := os.WriteFile(path, make([]byte, n), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,163 @@
+package providers
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/caddyserver/caddy/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/keyset"
+)
+
+// What is remembered is bounded in number and in memory, for all providers of
+// the process together. Only good credentials get in among the yeses, so a
+// flood of bad ones pushes nobody out; but people in hundreds of groups have
+// answers a hundred times as large as others'.
+const (
+	maxAnswers     = 16384
+	maxAnswerBytes = 24 << 20
+	maxAnswerSize  = 64 << 10 // a larger one is found out anew each time
+	maxNoes        = 8192
+
+	// noTTL is how long a *no* is reused: long enough for a client that tries
+	// again at once, short enough for a key that is just being set up.
+	noTTL = 10 * time.Second
+)
+
+// answersPool keeps the answers across configuration reloads.
+var answersPool = caddy.NewUsagePool()
+
+const answersKey = "answers"
+
+// answerKey stands for a question wherever an answer is kept: the token itself
+// is not. It is a keyed hash, so that what is in memory says nothing about
+// tokens to whoever reads it without the key.
+type answerKey [sha256.Size]byte
+
+// shapeKey stands for all that an answer depends on besides the question: the
+// provider's identity, and what in its configuration shapes an answer.
+type shapeKey [sha256.Size]byte
+
+// remembered is an answer with what it depends on.
+type remembered struct {
+	yes    *Yes
+	no     *No
+	key    keyset.Print // that verified the token; zero where a service judged
+	stored time.Time    // when the judge was asked
+	ends   time.Time    // the credential's own end; zero if that is not known
+	size   int64
+}
+
+// live reports whether the credential's own time is not over.
+func (a *remembered) live(now time.Time) bool { return a.ends.IsZero() || now.Before(a.ends) }
+
+// answers remembers what was said of credentials, and joins questions that are
+// asked at the same time.
+type answers struct {
+	secret  [sha256.Size]byte
+	yeses   *lru.Cache[answerKey, *remembered]
+	noes    *lru.Cache[answerKey, *remembered]
+	flights singleflight.Group
+
+	bytes atomic.Int64 // of yeses
+	adds  sync.Mutex   // two adds for one key at once would count both
+}
+
+// acquireAnswers takes hold of the answers of the process.
+func acquireAnswers() (*answers, error) {
+	v, _, err := answersPool.LoadOrNew(answersKey, func() (caddy.Destructor, error) { return newAnswers() })
+	if err != nil {
+		return nil, err
+	}
+	return v.(*answers), nil
+}
+
+func newAnswers() (*answers, error) {
+	m := new(answers)
+	if _, err := rand.Read(m.secret[:]); err != nil {
+		return nil, fmt.Errorf("making answer cache: %w", err)
+	}
+	var err error
+	m.yeses, err = lru.NewWithEvict(maxAnswers, func(_ answerKey, gone *remembered) { m.bytes.Add(-gone.size) })
+	if err != nil {
+		return nil, fmt.Errorf("making answer cache: %w", err)
+	}
+	if m.noes, err = lru.New[answerKey, *remembered](maxNoes); err != nil {
+		return nil, fmt.Errorf("making answer cache: %w", err)
+	}
+	return m, nil
+}
+
+// Destruct implements caddy.Destructor. Requests that are still under way may
+// use what is left.
+func (m *answers) Destruct() error {
+	m.yeses.Purge()
+	m.noes.Purge()
+	return nil
+}
+
+func (*answers) release() error {
+	_, err := answersPool.Delete(answersKey)
+	return err
+}
+
+// keyOf returns the key of a question. It hashes the text where it is: a copy
+// of it, made for each request only to be read, was a third of the cost.
+// sha256.Sum256 changes nothing.
+func (m *answers) keyOf(shape *shapeKey, question string) answerKey {
+	var parts [3 * sha256.Size]byte
+	digest := sha256.Sum256(unsafe.Slice(unsafe.StringData(question), len(question)))
+	copy(parts[:], m.secret[:])
+	copy(parts[sha256.Size:], shape[:])
+	copy(parts[2*sha256.Size:], digest[:])
+	return sha256.Sum256(parts[:])
+}
+
+// addYes remembers a yes, and forgets the least recently used ones while all of
+// them together are too large.
+func (m *answers) addYes(key answerKey, a *remembered) {
+	a.size = sizeOf(a.yes.User)
+	if a.size > maxAnswerSize {
+		return
+	}
+	m.adds.Lock()
+	defer m.adds.Unlock()
+	// Replaced by Add, an answer for the same key would not be counted off.
+	m.yeses.Remove(key)
+	m.bytes.Add(a.size)
+	m.yeses.Add(key, a)
+	for m.bytes.Load() > maxAnswerBytes {
+		if _, _, there := m.yeses.RemoveOldest(); !there {
+			return
+		}
+	}
+}
+
+// addNo remembers a no. Whatever was remembered of the credential before is
+// over: it has been revoked.
+func (m *answers) addNo(key answerKey, a *remembered) {
+	m.yeses.Remove(key)
+	m.noes.Add(key, a)
+}
+
+// sizeOf estimates what remembering a user costs, in bytes: a fixed part for
+// the entry, and what each value and its place in the lists take.
+func sizeOf(u *abac.User) int64 {
+	const entry, value = 512, 48
+	size := entry + len(u.Principal) + len(u.Tenant) + len(u.Attributes.JSON())
+	for attribute := range u.Attributes.All() {
+		size += value + len(attribute.Name)
+		for _, v := range attribute.Values {
+			size += value + len(v)
+		}
+	}
+	return int64(size)
+}

@@ -1,11 +1,13 @@
 // Package integration tests the module against real parts: a Keycloak, an
-// OGX, a Caddy binary, and the clients that people use. Its tests have the
-// build tag integration, so that `go test ./...` needs nothing but Go:
+// oidc-provider, a kube-apiserver, an OGX, a Caddy binary, and the clients that
+// people use. Its tests have the build tag integration, so that `go test ./...`
+// needs nothing but Go:
 //
 //	go test -tags integration -count=1 -timeout 25m ./integration/...
 //
 // The scripts beside it fetch and start the parts. They want bash, curl, jq,
-// flock, unzip, Java 17, Maven, Node with npm, and a Python of 3.12 or newer.
+// flock, unzip, openssl, etcd, Java 17, Maven, Node with npm, and a Python of
+// 3.12 or newer.
 // What is missing is a failure, never a skip.
 //
 //	STACK_AUTH_CADDY      a Caddy with the module (default: cmd/caddy is built)

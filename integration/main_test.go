@@ -16,9 +16,12 @@ import (
 )
 
 // The parts that all tests share. Nothing here is changed by a test; those
-// that rotate keys or stop the issuer have a Keycloak of their own.
+// that rotate keys or stop the issuer have a Keycloak or an oidc-provider of
+// their own. Kubernetes may be stopped for a while, see its down.
 var (
 	idp       *keycloak
+	oidc      *oidcProvider
+	kube      *kubernetes
 	ogx       *part // no tenants; who shares a team reads what the other owns
 	ogxMulti  *part // tenancy multi; who shares a role reads what the other owns
 	python    string
@@ -59,35 +62,40 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// startParts starts Keycloak and the two OGX beside each other: each is slow
-// for a reason of its own.
+// startParts starts all of them beside each other: each is slow for a reason
+// of its own.
 func startParts(ctx context.Context, modelURL string) (stop func(context.Context) error, err error) {
 	const ogxScript = "ogx/ogx.sh"
-	var errs [4]error
+	var errs [6]error
 	idp, errs[0] = newKeycloak(ctx, "keycloak")
 	ogx, _, errs[1] = newPart(ctx, ogxScript, "STACK_OGX", "ogx", partsDir, "MODEL_URL="+modelURL)
 	ogxMulti, _, errs[2] = newPart(ctx, ogxScript, "STACK_OGX", "ogx-multi", partsDir, "MODEL_URL="+modelURL,
 		"OGX_TENANCY=multi", "OGX_TENANT_HEADER=x-tenant-id", "OGX_SHARE_BY=roles")
+	oidc, errs[3] = newOIDC(ctx, partsDir)
+	kube, errs[4] = newKubernetes(ctx, partsDir)
 	if err := errors.Join(errs[:]...); err != nil {
 		return func(context.Context) error { return nil }, err
 	}
 
-	parts := []*part{idp.part, ogx, ogxMulti}
+	parts := []server{idp, ogx, ogxMulti, oidc, kube}
 	stop = func(ctx context.Context) error {
-		var errs []error
-		for _, p := range parts {
-			errs = append(errs, p.stop(ctx))
-		}
+		toStop := parts
 		if second != nil {
-			errs = append(errs, second.stop(ctx))
+			toStop = append(toStop, second)
 		}
+		errs := make([]error, len(toStop))
+		var wg sync.WaitGroup
+		for i, p := range toStop {
+			wg.Go(func() { errs[i] = p.stop(ctx) })
+		}
+		wg.Wait()
 		return errors.Join(errs...)
 	}
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		wg.Go(func() { errs[i] = p.start(ctx) })
 	}
-	wg.Go(func() { python, errs[3] = script(ctx, nil, ogxScript, "python") })
+	wg.Go(func() { python, errs[5] = script(ctx, nil, ogxScript, "python") })
 	wg.Wait()
 	return stop, errors.Join(errs[:]...)
 }

@@ -5,13 +5,17 @@ package integration
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 )
 
 // script runs one of the start scripts and gives what it prints on stdout.
@@ -69,4 +73,42 @@ func (p *part) start(ctx context.Context) (err error) {
 func (p *part) stop(ctx context.Context) error {
 	_, err := script(ctx, p.env, p.script, "stop")
 	return err
+}
+
+// server is a part, or what has one and does more.
+type server interface {
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+}
+
+// ask is a request to a part itself, without a gateway.
+func ask(ctx context.Context, c *http.Client, method, url string, header http.Header, body string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if header != nil {
+		req.Header = header
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header, string(got)}, err
+}
+
+func (a answer) decode(t *testing.T, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), into); err != nil {
+		t.Fatalf("decoding the answer %d %s: %v", a.status, a.body, err)
+	}
+}
+
+// remember notes a token for the check that none is in a log.
+func remember(token string) {
+	issued.Lock()
+	defer issued.Unlock()
+	issued.tokens = append(issued.tokens, token)
 }

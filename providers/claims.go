@@ -132,12 +132,17 @@ func compileMapping(mapping []ClaimMapping, splitAll bool) ([]attributeSource, e
 	return sources, nil
 }
 
-// values returns the values that the claims give: a string split on white
-// space, a list's strings unsplit, of anything else nothing.
+// values returns the values that the claims give.
 func (s attributeSource) values(claims map[string]any) []string {
-	switch v := s.path.find(claims).(type) {
+	return valuesOf(s.path.find(claims), s.whole)
+}
+
+// valuesOf returns the values of a claim: a string split on white space, unless
+// it is taken whole, a list's strings unsplit, of anything else nothing.
+func valuesOf(claim any, whole bool) []string {
+	switch v := claim.(type) {
 	case string:
-		if s.whole {
+		if whole {
 			if v == "" {
 				return nil
 			}

@@ -78,9 +78,8 @@ func (id *identity) user(claims map[string]any) (*abac.User, error) {
 func (id *identity) named(principal, tenant string, claims map[string]any) (*abac.User, error) {
 	list := make([]abac.Attribute, 0, len(id.attributes))
 	if id.given {
-		for name := range claims {
-			own := attributeSource{path: claimPath{written: name}, attribute: name, whole: true}
-			if values := own.values(claims); len(values) > 0 {
+		for name, v := range claims {
+			if values := valuesOf(v, true); len(values) > 0 {
 				list = append(list, abac.Attribute{Name: name, Values: values})
 			}
 		}

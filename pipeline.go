@@ -204,7 +204,11 @@ func (h *Handler) authenticate(x *exchange, r *http.Request, c providers.Credent
 		x.anonymous = true
 		return nil
 	}
-	return refuseMissing("no credential")
+	reason := "no credential"
+	if others := reasonOf(answer); others != "" {
+		reason += "; " + others
+	}
+	return refuseMissing(reason)
 }
 
 func reasonOf(a providers.Answer) string {

@@ -167,13 +167,22 @@ func (c *Common) IdentifyAs(principal, tenant string, claims map[string]any) (*a
 func (c *Common) nameable(claims map[string]any) map[string]any {
 	kept := make(map[string]any, len(claims))
 	for name, v := range claims {
-		if err := abac.CheckAttributeName(name); err != nil {
-			c.dropped.Do(func() { c.logger.Warn("leaving out an attribute", zap.Error(err)) })
-			continue
+		if abac.CheckAttributeName(name) == nil {
+			kept[name] = v
 		}
-		kept[name] = v
+	}
+	if left := len(claims) - len(kept); left > 0 {
+		c.warnLeftOut(left)
 	}
 	return kept
+}
+
+// warnLeftOut says how many attributes are left out, and not which: a judge may
+// have made a name of what it was sent.
+func (c *Common) warnLeftOut(n int) {
+	c.dropped.Do(func() {
+		c.logger.Warn("leaving out attributes whose names no attribute can have", zap.Int("count", n))
+	})
 }
 
 type loggerKey struct{}

@@ -49,12 +49,19 @@ func (t *Tenancy) checkProvider(p providers.Provider) error {
 	switch {
 	case t == nil:
 		return nil
-	case t.Mode == tenancySingle && p.YieldsTenant():
-		return errors.New("tenancy single gives everybody its own tenant: take tenant_claim away, or say tenancy multi")
+	case t.Mode == tenancySingle && p.YieldsTenant() && !tenantsAreOptional(p):
+		return errors.New("tenancy single gives everybody its own tenant: take the provider's tenants away, or say tenancy multi")
 	case t.Mode == tenancyMulti && !p.YieldsTenant():
-		return errors.New("tenancy multi needs a tenant, which this provider does not yield: give it a tenant_claim")
+		return errors.New("tenancy multi needs a tenant, which this provider does not yield: give it one (tenant_claim, or what it has instead)")
 	}
 	return nil
+}
+
+// tenantsAreOptional reports whether a provider could yield tenants, but has
+// not been told to: whose keys are in a file, say, which may name some or none.
+func tenantsAreOptional(p providers.Provider) bool {
+	optional, ok := p.(interface{ TenantsAreOptional() bool })
+	return ok && optional.TenantsAreOptional()
 }
 
 // demanded reports whether every caller must belong to a tenant.

@@ -1,6 +1,11 @@
 package stackauth_test
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
@@ -145,4 +150,26 @@ func TestTwoIssuersInOneBlock(t *testing.T) {
 			stack.last(t).identity(t, "alice")
 		}
 	})
+}
+
+// A file of keys may name tenants or not: tenancy single goes with it, and with
+// a key that is told a tenant it does not.
+func TestTenancySingleGoesWithAFileOfKeys(t *testing.T) {
+	stack := newStack(t)
+	file := filepath.Join(t.TempDir(), "keys.json")
+	const key = "example-key-not-a-secret-alice"
+	entry := fmt.Sprintf(`[{"hash":"sha256:%x","principal":"alice","tenant":"other"}]`, sha256.Sum256([]byte(key)))
+	if err := os.WriteFile(file, []byte(entry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site := "stack_auth {\nprovider api_key {\nfile " + file + "\n%s}\ntenancy single acme\nidentity_headers {\ntenant X-Tenant-Id\n}\n}\n" + proxy(stack)
+	g := startGateway(t, fmt.Sprintf(site, ""))
+	g.do(t, "GET", "/v1/models", bearer(key)).is(t, 200, "")
+	if got := stack.last(t).Header.Get("X-Tenant-Id"); got != "acme" {
+		t.Errorf("tenant is %q", got)
+	}
+	other := fmt.Sprintf("key sha256:%x bob {\ntenant red\n}\n", sha256.Sum256([]byte("example-key-not-a-secret-bob")))
+	if err := tryLoad(t, g.config("", fmt.Sprintf(site, other))); err == nil || !strings.Contains(err.Error(), "tenancy single") {
+		t.Errorf("error is %v", err)
+	}
 }

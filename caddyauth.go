@@ -46,6 +46,7 @@ func init() {
 // `{http.stack_auth.rule}` | The rule that decided
 // `{http.stack_auth.resource}`, `{http.stack_auth.action}` | What was asked for
 // `{http.stack_auth.error.type}`, `.code`, `.message` | The refusal
+// `{http.stack_auth.error.reason}` | Why, as the log says: each provider's reason. Not for callers
 type Handler struct {
 	// Which requests this handler is for. Others go on without a decision, but
 	// not with forged identity headers.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -101,6 +102,9 @@ func answer1K() http.Handler {
 	})
 }
 
+// introspectionPath is where the helper is an introspection endpoint.
+const introspectionPath = "/introspect"
+
 // runHelper is the other end of startHelper: a service that says yes to
 // everything, in a process of its own so that its CPU time can be told apart.
 func runHelper(ctx context.Context) error {
@@ -111,7 +115,12 @@ func runHelper(ctx context.Context) error {
 	fmt.Println(listener.Addr())
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == introspectionPath {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"active":true,"sub":"somebody","roles":["user"]}`)
+				return
+			}
 			w.Header().Set("X-Auth-User-Id", "somebody")
 			w.WriteHeader(http.StatusOK)
 		}),

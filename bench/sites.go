@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"strings"
@@ -43,6 +44,24 @@ func (s *services) stackAuth(site, provider, block string) string {
 `, s.issuer, audience, audience, site, provider, block)
 }
 
+// introspection is the block that asks the helper about each token.
+func (s *services) introspection(provider, block string) string {
+	return fmt.Sprintf(`	stack_auth {
+		provider oauth2_token {
+			issuer %s
+			audience %s
+			introspection {
+				url http://%s%s
+				client_id bench
+				client_secret bench-only
+			}
+			%s
+		}
+		%s
+	}
+`, s.issuer, audience, s.helper, introspectionPath, provider, block)
+}
+
 // sites lists what is measured. manyTokens is how many callers the site with
 // many has.
 func (s *services) sites(manyTokens int) ([]site, error) {
@@ -72,6 +91,14 @@ func (s *services) sites(manyTokens int) ([]site, error) {
 		{name: "rs256_uncached", label: "… RS256 checked each time, forwarded", tokens: one, auth: auth("rs256", uncached, forward), goal: 65},
 		{name: "es256_uncached", label: "… ES256 checked each time, forwarded", tokens: ec, auth: auth("es256u", uncached, forward), goal: 105},
 		{name: "eddsa_uncached", label: "… EdDSA checked each time, forwarded", tokens: ed, auth: auth("eddsa", uncached, forward), goal: 85},
+		{name: "api_key", label: "stack_auth, one API key", tokens: one, goal: 3, auth: fmt.Sprintf(`	stack_auth {
+		provider api_key {
+			key sha256:%x somebody
+		}
+	}
+`, sha256.Sum256([]byte(one[0])))},
+		{name: "introspection", label: "introspection, remembered, forwarded", tokens: one, auth: s.introspection("", forward), goal: 8},
+		{name: "introspection_asked", label: "introspection asked each time, forwarded", tokens: one, auth: s.introspection(uncached, forward), goal: 40, helper: true},
 		{name: "refused", label: "stack_auth refuses a bad signature", tokens: spoil(many), auth: auth("refused", "", ""), goal: 10, status: http.StatusUnauthorized},
 		{name: "forward_auth", label: "forward_auth to a service that says yes", tokens: one, helper: true, auth: fmt.Sprintf(`	forward_auth %s {
 		uri /

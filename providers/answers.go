@@ -59,6 +59,19 @@ type remembered struct {
 // live reports whether the credential's own time is not over.
 func (a *remembered) live(now time.Time) bool { return a.ends.IsZero() || now.Before(a.ends) }
 
+// age is how long ago the judge was asked, by whichever clock says more: one
+// stands still while the machine sleeps, and the other can be set back.
+func (a *remembered) age(now time.Time) time.Duration {
+	return max(now.Sub(a.stored), now.Round(0).Sub(a.stored.Round(0)))
+}
+
+func (a *remembered) answer() Answer {
+	if a.yes != nil {
+		return a.yes
+	}
+	return a.no
+}
+
 // answers remembers what was said of credentials, and joins questions that are
 // asked at the same time.
 type answers struct {
@@ -68,7 +81,7 @@ type answers struct {
 	flights singleflight.Group
 
 	bytes atomic.Int64 // of yeses
-	adds  sync.Mutex   // two adds for one key at once would count both
+	adds  sync.Mutex   // so that two answers for one key are not mixed up, nor both counted
 }
 
 // acquireAnswers takes hold of the answers of the process.
@@ -122,16 +135,21 @@ func (m *answers) keyOf(shape *shapeKey, question string) answerKey {
 }
 
 // addYes remembers a yes, and forgets the least recently used ones while all of
-// them together are too large.
+// them together are too large. It does not undo a *no* to a question that was
+// asked later: the slower answer is from before the revocation.
 func (m *answers) addYes(key answerKey, a *remembered) {
 	a.size = sizeOf(a.yes.User)
+	m.adds.Lock()
+	defer m.adds.Unlock()
+	if later, there := m.noes.Peek(key); there && !later.stored.Before(a.stored) {
+		return
+	}
+	m.noes.Remove(key)
+	// Replaced by Add, an answer for the same key would not be counted off.
+	m.yeses.Remove(key)
 	if a.size > maxAnswerSize {
 		return
 	}
-	m.adds.Lock()
-	defer m.adds.Unlock()
-	// Replaced by Add, an answer for the same key would not be counted off.
-	m.yeses.Remove(key)
 	m.bytes.Add(a.size)
 	m.yeses.Add(key, a)
 	for m.bytes.Load() > maxAnswerBytes {
@@ -144,6 +162,8 @@ func (m *answers) addYes(key answerKey, a *remembered) {
 // addNo remembers a no. Whatever was remembered of the credential before is
 // over: it has been revoked.
 func (m *answers) addNo(key answerKey, a *remembered) {
+	m.adds.Lock()
+	defer m.adds.Unlock()
 	m.yeses.Remove(key)
 	m.noes.Add(key, a)
 }
@@ -161,3 +181,5 @@ func sizeOf(u *abac.User) int64 {
 	}
 	return int64(size)
 }
+
+var _ caddy.Destructor = (*answers)(nil)

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
@@ -163,4 +165,33 @@ func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
 	if err := c.release(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A machine that sleeps stops the one clock, and whoever sets the time turns
+// back the other: an answer is as old as the clock says that says more.
+func TestAnAnswerIsAsOldAsEitherClockSays(t *testing.T) {
+	stored := time.Now()
+	a := &remembered{stored: stored}
+	for name, tc := range map[string]struct {
+		now  time.Time
+		want time.Duration
+	}{
+		"both go on":                {stored.Add(5 * time.Second), 5 * time.Second},
+		"asleep for an hour":        {wallSet(stored.Add(time.Second), time.Hour), time.Hour + time.Second},
+		"set back by an hour":       {wallSet(stored.Add(5*time.Second), -time.Hour), 5 * time.Second},
+		"without a monotonic clock": {stored.Add(5 * time.Second).Round(0), 5 * time.Second},
+	} {
+		if got := a.age(tc.now); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// wallSet moves the wall clock's part of a time, and leaves the monotonic one.
+// Package time has no way to do that, so this knows how it keeps them.
+func wallSet(t time.Time, by time.Duration) time.Time {
+	moved := t
+	wall := (*uint64)(unsafe.Pointer(&moved))
+	*wall += uint64(int64(by/time.Second)) << 30
+	return moved
 }

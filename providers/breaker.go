@@ -25,18 +25,27 @@ type breaker struct {
 	answered time.Time // when the service last answered
 }
 
-// allow reports whether the service may be asked now.
-func (b *breaker) allow(now time.Time) bool {
+// shut reports whether a question would not be let through now. It takes no
+// question's place.
+func (b *breaker) shut(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open && now.Sub(b.probed) < probePause
+}
+
+// allow reports whether the service may be asked now, and whether by that a
+// question becomes the one that finds out.
+func (b *breaker) allow(now time.Time) (allowed, probing bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.open {
-		return true
+		return true, false
 	}
 	if now.Sub(b.probed) < probePause {
-		return false
+		return false, false
 	}
 	b.probed = now
-	return true
+	return true, true
 }
 
 // answer records that the service answered. It reports whether the breaker was
@@ -47,6 +56,20 @@ func (b *breaker) answer(now time.Time) (closed bool) {
 	closed = b.open
 	b.failures, b.open, b.answered = 0, false, now
 	return closed
+}
+
+// reach records that the service said something of no use. While the breaker is
+// closed this counts neither way; an open one closes, for somebody is there:
+// callers with tokens that are always answered so could otherwise take every
+// probe, and keep it shut for all.
+func (b *breaker) reach(now time.Time) (closed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open {
+		return false
+	}
+	b.failures, b.open, b.answered = 0, false, now
+	return true
 }
 
 // fail records that a question which was asked at the given time got no answer,

@@ -141,15 +141,17 @@ func (c *Chain) readsAsAnother(p Provider, principal string) bool {
 }
 
 // guarded keeps a judge that panics, or that returns nothing, from letting
-// anybody in: neither says that the credential is bad, so nobody can tell.
+// anybody in: neither says that the credential is bad, so nobody can tell. Nor
+// does it say that the service is down: a credential that makes a judge panic
+// must not open its circuit breaker.
 func guarded(judge func() Answer) (a Answer) {
 	defer func() {
 		if v := recover(); v != nil {
-			a = &CannotTell{Err: fmt.Errorf("provider panicked: %T", v)}
+			a = &CannotTell{Err: fmt.Errorf("provider panicked: %T", v), Answered: true}
 		}
 	}()
 	if a = judge(); !isAnswer(a) {
-		return &CannotTell{Err: errors.New("provider gave no answer")}
+		return &CannotTell{Err: errors.New("provider gave no answer"), Answered: true}
 	}
 	return a
 }

@@ -2,11 +2,13 @@ package providers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/discovery"
@@ -14,7 +16,7 @@ import (
 
 const (
 	// endpointPeriod is how often a discovered address is looked up again, and
-	// endpointPause how long an old one serves on when that fails.
+	// endpointPause how soon once more when that fails.
 	endpointPeriod = time.Hour
 	endpointPause  = time.Minute
 )
@@ -50,19 +52,29 @@ func (e *discovered) release() error {
 	return err
 }
 
-// find returns the address, looked up anew if it is time. All who need it wait
-// for one lookup.
-func (e *discovered) find(ctx context.Context, client *http.Client, issuer string) (string, error) {
-	e.mu.Lock()
-	address, until := e.address, e.until
-	e.mu.Unlock()
-	if address != "" && time.Now().Before(until) {
+// find returns the address. All who need it wait for one lookup, which none of
+// them ends by hanging up. It is looked up anew when it is time, and until that
+// has succeeded the old one serves on: nobody waits for it.
+func (e *discovered) find(ctx context.Context, n *Network, issuer string) (string, error) {
+	address, fresh := e.known(time.Now())
+	if fresh {
 		return address, nil
 	}
 	looked := e.flights.DoChan("", func() (any, error) {
-		found, err := lookUp(ctx, client, issuer)
+		if found, fresh := e.known(time.Now()); fresh {
+			return found, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Duration(n.Timeout))
+		defer cancel()
+		found, err := lookUp(ctx, n.Client(), issuer)
+		if err != nil && address != "" {
+			n.log.Warn("finding the introspection endpoint fails: the known one serves on", zap.Error(err))
+		}
 		return e.keep(found, err)
 	})
+	if address != "" {
+		return address, nil
+	}
 	select {
 	case result := <-looked:
 		found, _ := result.Val.(string)
@@ -70,6 +82,14 @@ func (e *discovered) find(ctx context.Context, client *http.Client, issuer strin
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+// known returns the address, empty without one, and whether it need not be
+// looked up yet.
+func (e *discovered) known(now time.Time) (address string, fresh bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.address, e.address != "" && now.Before(e.until)
 }
 
 // keep holds a new address, or the old one for a while longer if there is none.
@@ -87,7 +107,12 @@ func (e *discovered) keep(found string, err error) (string, error) {
 	return e.address, nil
 }
 
-func lookUp(ctx context.Context, client *http.Client, issuer string) (string, error) {
+func lookUp(ctx context.Context, client *http.Client, issuer string) (address string, err error) {
+	defer func() { // it runs in a flight, where a panic would end the process
+		if v := recover(); v != nil {
+			err = fmt.Errorf("looking up the introspection endpoint panicked: %T", v)
+		}
+	}()
 	document, err := discovery.Fetch(ctx, client, issuer)
 	if err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
@@ -62,7 +63,7 @@ func (i *Introspection) check(allowHTTP bool) error {
 type introspector struct {
 	options  Introspection // expanded
 	endpoint func(context.Context) (string, error)
-	release  func() error
+	release  func() error // once
 }
 
 func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
@@ -78,8 +79,8 @@ func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
 		if err != nil {
 			return err
 		}
-		i.release = found.release
-		i.endpoint = func(ctx context.Context) (string, error) { return found.find(ctx, o.Client(), x.issuer) }
+		i.release = sync.OnceValue(found.release)
+		i.endpoint = func(ctx context.Context) (string, error) { return found.find(ctx, &o.Network, x.issuer) }
 	}
 	o.introspect = i
 	return o.SetUpJudge(&o.Common, Judge{
@@ -93,7 +94,8 @@ func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
 			Skip          [2]bool
 			Times         [2]time.Duration
 		}{
-			x.introspection.URL == "", x.introspection, x.issuer, x.audience, [2]bool{o.SkipIssuerCheck, o.SkipAudienceCheck},
+			x.introspection.URL == "", x.introspection, x.issuer, x.audience,
+			[2]bool{o.SkipIssuerCheck, o.SkipAudienceCheck},
 			[2]time.Duration{time.Duration(o.Leeway), time.Duration(o.MaxTokenLifetime)},
 		},
 	})
@@ -101,13 +103,17 @@ func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
 
 // askIssuer judges a token by introspection.
 func (o *OAuth2Token) askIssuer(r *http.Request, token string) Answer {
+	question := Question{Token: token}
+	if known := o.Known(question); known != nil {
+		return known
+	}
 	if o.issuer != "" && !o.SkipIssuerCheck {
 		// Another issuer's JWT is not shown to this one.
 		if shown := unverifiedIssuer(token); shown != "" && shown != o.issuer {
 			return ofAnotherIssuer
 		}
 	}
-	return o.Ask(r, Question{Token: token}, func(ctx context.Context) Answer {
+	return o.Ask(r, question, func(ctx context.Context) Answer {
 		reply, err := o.introspect.ask(ctx, o.Client(), token)
 		if err != nil {
 			return &CannotTell{Err: err}
@@ -237,30 +243,46 @@ func (o *OAuth2Token) misdirected(c *tokenClaims) string {
 	return ""
 }
 
-// otherTokens are the types of tokens that servers keep beside access tokens.
-// `token_type` is RFC 7662's member, `typ` Keycloak's.
+// otherTokens are the types of tokens that are not shown as bearer tokens,
+// without what servers write between their words.
 var otherTokens = []string{
-	"refresh", "refresh_token", "refreshtoken", "offline", "id", "id_token", "idtoken", "logout", "dpop",
-	"urn:ietf:params:oauth:token-type:refresh_token", "urn:ietf:params:oauth:token-type:id_token",
+	"refresh", "refreshtoken", "offline", "offlinetoken", "id", "idtoken", "logout", "logouttoken",
+	"dpop", "pop", "mac",
 }
+
+// typeMembers say of which type a token is: RFC 7662 knows token_type, Keycloak
+// has typ, and Hydra and Cognito have token_use.
+var typeMembers = []string{"token_type", "typ", "token_use"}
+
+// RFC 8693, section 3, names types of tokens by URNs.
+const typeURN = "urn:ietf:params:oauth:token-type:"
 
 // notAnAccessToken says why an active token must not be used as an access token:
 // a refresh token that is shown here was stolen from a client or its log.
 func notAnAccessToken(all map[string]any) string {
-	for _, member := range []string{"token_type", "typ", "token_use"} {
-		if kind, _ := all[member].(string); slices.Contains(otherTokens, strings.ToLower(kind)) {
+	for _, member := range typeMembers {
+		kind, ok := all[member].(string)
+		if !ok && all[member] != nil {
+			return member + " is not a string"
+		}
+		kind = strings.TrimPrefix(strings.ToLower(kind), typeURN)
+		if slices.Contains(otherTokens, betweenWords.Replace(kind)) {
 			return "token is not an access token but of another type"
 		}
 	}
 	return ""
 }
 
-// unusable is what an answer gives from which nothing follows. A server that is
-// overloaded or gone says nothing about the question, so the breaker counts it.
+var betweenWords = strings.NewReplacer("_", "", "-", "", " ", "")
+
+// unusable is what an answer gives from which nothing follows. A gateway's
+// answer for a server that is gone says nothing about the question, so the
+// breaker counts it. One of too many requests it does not: a caller can have
+// used up what is his, and others have not.
 func unusable(reply *fetch.Reply, format string, args ...any) *CannotTell {
 	answered := true
 	switch reply.Status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		answered = false
 	}
 	return &CannotTell{Err: fmt.Errorf(format, args...), Answered: answered, RetryAfter: reply.RetryAfter(time.Now())}

@@ -1,15 +1,16 @@
 package providers
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // Judge says who judges a provider's credentials, for Network.SetUpJudge.
@@ -35,14 +36,6 @@ type Question struct {
 	// Posted is what else the answer may depend on, such as the whole request
 	// that the judge is shown; empty for nothing.
 	Posted []byte
-}
-
-// text is the question as the key of its answer has it.
-func (q Question) text() string {
-	if q.Posted == nil {
-		return q.Token
-	}
-	return string(q.Posted) + "\x00" + q.Token
 }
 
 // SetUpJudge prepares Ask. It belongs into a guest's Provision, behind SetUp
@@ -75,6 +68,12 @@ func (n *Network) shareAnswers(c *Common, shape any) error {
 	if err != nil {
 		return fmt.Errorf("encoding configuration: %w", err)
 	}
+	if bytes.Contains(b, []byte(`\ufffd`)) {
+		// This is how JSON has bytes that are not UTF-8, whichever they are. Two
+		// secrets of such bytes would look the same, so answers are shared with
+		// nobody.
+		b = append(b, rand.Text()...)
+	}
 	n.shape = sha256.Sum256(b)
 	n.answers, err = acquireAnswers()
 	return err
@@ -96,6 +95,16 @@ func (n *Network) CleanUpJudge() error {
 	return errors.Join(errs...)
 }
 
+// Known returns the answer that was given lately to the question, nil without
+// one. Ask looks as well; a provider that looks here first does not make the
+// function that Ask wants, and what that needs, for nothing.
+func (n *Network) Known(q Question) Answer {
+	if hit := n.recall(n.keyOf(q), time.Now()); hit != nil {
+		return hit.answer()
+	}
+	return nil
+}
+
 // Ask returns what the judge says to the question: an answer that was given
 // lately, or else that of call, which asks the service within the context's
 // time. Callers with the same question at the same time share one call, and
@@ -103,27 +112,22 @@ func (n *Network) CleanUpJudge() error {
 // on for stale_if_error. An answer is never used beyond the credential's own
 // end, be it that of the Yes or, for a JWT, the exp that it shows.
 func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) Answer) Answer {
-	key := n.answers.keyOf(&n.shape, q.text())
-	if a := n.recall(key, time.Now()); a != nil {
-		return a
+	key := n.keyOf(q)
+	if hit := n.recall(key, time.Now()); hit != nil {
+		return hit.answer()
 	}
-	if n.ttl == 0 {
-		// Not shared either: an answer to a question that was asked before this
-		// request came may be from before a revocation.
-		return n.consult(r.Context(), key, q, call)
+	if err := r.Context().Err(); err != nil {
+		return &CannotTell{Err: err}
 	}
-	flight := n.answers.flights.DoChan(string(key[:]), func() (any, error) {
-		if a := n.recall(key, time.Now()); a != nil {
-			return a, nil
-		}
-		return n.consult(context.Background(), key, q, call), nil
-	})
 	var answer Answer
-	select {
-	case landed := <-flight:
-		answer = landed.Val.(Answer)
-	case <-r.Context().Done():
-		return &CannotTell{Err: r.Context().Err()}
+	if n.ttl == 0 {
+		// Not shared: an answer to a question that was asked before this request
+		// came may be from before a revocation.
+		ctx, cancel := endOf(r)
+		defer cancel()
+		answer = n.consult(ctx, key, q, call) //nolint:contextcheck // what the request's context holds stays here: see endOf
+	} else {
+		answer = n.join(r, key, q, call)
 	}
 	if _, unsure := answer.(*CannotTell); unsure {
 		if yes := n.stale(key, time.Now()); yes != nil {
@@ -133,15 +137,57 @@ func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) An
 	return answer
 }
 
-// recall returns an answer that was given lately, nil without any.
-func (n *Network) recall(key answerKey, now time.Time) Answer {
-	if n.ttl > 0 {
-		if hit, there := n.answers.yeses.Get(key); there && hit.live(now) && now.Sub(hit.stored) < n.ttl {
-			return hit.yes
+// endOf returns a context that ends with the request, and has nothing else of
+// it: a placeholder in the options of a transport must not be one that the
+// caller writes.
+func endOf(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stop := context.AfterFunc(r.Context(), cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// flown is an answer that several callers wait for.
+type flown struct {
+	answer Answer
+	asked  time.Time
+}
+
+// join asks together with all who have the same question now.
+func (n *Network) join(r *http.Request, key answerKey, q Question, call func(context.Context) Answer) Answer {
+	came := time.Now()
+	// Whoever is less patient does not wait for those who are more so.
+	flight := string(key[:]) + "/" + strconv.FormatInt(int64(n.Timeout), 10)
+	for {
+		landing := n.answers.flights.DoChan(flight, func() (any, error) { //nolint:contextcheck // belongs to all who wait
+			if hit := n.recall(key, time.Now()); hit != nil {
+				return flown{hit.answer(), hit.stored}, nil
+			}
+			asked := time.Now()
+			return flown{n.consult(context.Background(), key, q, call), asked}, nil
+		})
+		select {
+		case landed := <-landing:
+			f := landed.Val.(flown)
+			// A slow judge may have said yes for longer than cache_ttl before this
+			// request came: what was revoked since then would be let in.
+			if _, yes := f.answer.(*Yes); !yes || came.Sub(f.asked) < n.ttl {
+				return f.answer
+			}
+		case <-r.Context().Done():
+			return &CannotTell{Err: r.Context().Err()}
 		}
 	}
-	if hit, there := n.answers.noes.Get(key); there && now.Sub(hit.stored) < noTTL {
-		return hit.no
+}
+
+// recall returns an answer that was given lately, nil without any.
+func (n *Network) recall(key answerKey, now time.Time) *remembered {
+	if n.ttl > 0 {
+		if hit, there := n.answers.yeses.Get(key); there && hit.live(now) && hit.age(now) < n.ttl {
+			return hit
+		}
+	}
+	if hit, there := n.answers.noes.Get(key); there && hit.age(now) < noTTL {
+		return hit
 	}
 	return nil
 }
@@ -153,32 +199,52 @@ func (n *Network) stale(key answerKey, now time.Time) Answer {
 	}
 	hit, there := n.answers.yeses.Get(key)
 	// Subtracted, and not added: two long times could overflow.
-	if there && hit.live(now) && now.Sub(hit.stored)-n.ttl < time.Duration(*n.StaleIfError) {
+	if there && hit.live(now) && hit.age(now)-n.ttl < time.Duration(*n.StaleIfError) {
 		n.log.Debug("the judge cannot tell: its last yes serves on")
 		return hit.yes
 	}
 	return nil
 }
 
+// keeps reports whether a yes can serve again.
+func (n *Network) keeps() bool {
+	return n.ttl > 0 || n.StaleIfError != nil && *n.StaleIfError > 0
+}
+
 // consult asks the judge, and remembers what it says.
 func (n *Network) consult(ctx context.Context, key answerKey, q Question, call func(context.Context) Answer) Answer {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(n.Timeout))
-	defer cancel()
 	asked := time.Now()
-	answer := n.service.ask(ctx, n.log, call)
-	if yes, ok := answer.(*Yes); ok {
-		answer = n.bounded(yes, q.Token)
-	}
+	// Guarded once more: a panic in a flight would end the process.
+	answer := guarded(func() Answer {
+		a := n.service.ask(ctx, time.Duration(n.Timeout), n.log, call)
+		if yes, ok := a.(*Yes); ok {
+			return n.bounded(yes, q.Token)
+		}
+		return a
+	})
 	switch a := answer.(type) {
 	case *Yes:
-		if n.ttl > 0 {
-			n.answers.noes.Remove(key)
+		if n.keeps() {
 			n.answers.addYes(key, &remembered{yes: a, stored: asked, ends: a.Expires})
 		}
 	case *No:
 		n.answers.addNo(key, &remembered{no: a, stored: asked})
 	}
 	return answer
+}
+
+// keyOf returns the key of a question: of the token, and of what was posted
+// with it, if anything was.
+func (n *Network) keyOf(q Question) answerKey {
+	key := n.answers.keyOf(&n.shape, q.Token)
+	if q.Posted == nil {
+		return key
+	}
+	var parts [2 * sha256.Size]byte
+	digest := sha256.Sum256(q.Posted)
+	copy(parts[:], key[:])
+	copy(parts[sha256.Size:], digest[:])
+	return sha256.Sum256(parts[:])
 }
 
 // bounded ends a yes with the credential: judges go on saying yes until the
@@ -213,5 +279,3 @@ type commonShape struct {
 func (c *Common) shaping() commonShape {
 	return commonShape{c.ClaimsPreset, c.ClaimsMapping, c.ClaimsMapping == nil, c.PrincipalClaim, c.PrincipalPrefix, c.TenantClaim}
 }
-
-var _ caddy.Destructor = (*answers)(nil)

@@ -148,7 +148,10 @@ func (o *OAuth2Token) Warm() {
 }
 
 func (o *OAuth2Token) warn() {
-	if o.SkipIssuerCheck {
+	switch {
+	case o.SkipIssuerCheck && o.Introspection != nil:
+		o.Logger().Warn("skip_issuer_check: tokens of any issuer that the introspection endpoint calls active are accepted")
+	case o.SkipIssuerCheck:
 		o.Logger().Warn("skip_issuer_check: tokens of any issuer that the keys verify are accepted")
 	}
 	if o.SkipAudienceCheck {

@@ -56,7 +56,9 @@ func (o *OAuth2Token) check() error {
 	switch {
 	case o.JWKS != nil && o.Introspection != nil:
 		return errors.New("expected jwks or introspection, not both: make two providers of them")
-	case o.Issuer == "" && !o.SkipIssuerCheck && (o.Introspection == nil || o.Introspection.URL == ""):
+	case o.Issuer == "" && o.Introspection != nil && o.Introspection.URL == "":
+		return errors.New("issuer is required to find the introspection endpoint; or say where it is with introspection { url … }")
+	case o.Issuer == "" && !o.SkipIssuerCheck && o.Introspection == nil:
 		return errors.New("issuer is required (skip_issuer_check opts out)")
 	case o.Issuer == "" && !found:
 		return errors.New("issuer is required to find the keys; or say where they are with jwks { uri … }")

@@ -3,12 +3,15 @@ package providers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 )
 
 const (
@@ -25,6 +28,7 @@ const (
 var (
 	errBusy = errors.New("too many questions to the service are under way")
 	errDown = errors.New("the service has not answered lately")
+	errLate = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 )
 
 // servicesPool keeps what is known of services across configuration reloads.
@@ -59,19 +63,32 @@ func (s *service) release() error {
 }
 
 // ask calls the service when it is this call's turn, unless the service is
-// down.
-func (s *service) ask(ctx context.Context, log *zap.Logger, call func(context.Context) Answer) Answer {
+// down. All of it takes no longer than the timeout.
+func (s *service) ask(ctx context.Context, timeout time.Duration, log *zap.Logger, call func(context.Context) Answer) Answer {
+	began := time.Now()
+	if s.breaker.shut(began) {
+		return &CannotTell{Err: errDown}
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, began.Add(timeout), errLate)
+	defer cancel()
 	if !s.turn(ctx) {
 		return &CannotTell{Err: errBusy}
 	}
 	defer s.slots.Release(1)
 	asked := time.Now()
-	if !s.breaker.allow(asked) {
+	allowed, probing := s.breaker.allow(asked)
+	if !allowed {
 		return &CannotTell{Err: errDown}
+	}
+	if probing {
+		// Goes on without its caller: those who hang up at once could otherwise
+		// take every probe, and nobody would ever find out.
+		ctx, cancel = context.WithDeadlineCause(context.WithoutCancel(ctx), began.Add(timeout), errLate)
+		defer cancel()
 	}
 	answer := guarded(func() Answer { return call(ctx) })
 	// A caller who hangs up has not found out anything about the service.
-	if !errors.Is(ctx.Err(), context.Canceled) {
+	if ended := context.Cause(ctx); ended == nil || errors.Is(ended, errLate) {
 		s.report(answer, asked, log)
 	}
 	return answer
@@ -103,7 +120,10 @@ func (s *service) report(a Answer, asked time.Time, log *zap.Logger) {
 		if s.breaker.answer(now) {
 			log.Info("the service answers again")
 		}
-	case cannot.Answered:
+	case cannot.Answered || errors.Is(cannot.Err, fetch.ErrTooLarge):
+		if s.breaker.reach(now) {
+			log.Info("the service answers again, though with nothing of use", zap.Error(cannot.Err))
+		}
 	case s.breaker.fail(asked, now):
 		log.Error("the service does not answer: asking once a second until it does", zap.Error(cannot.Err))
 	}

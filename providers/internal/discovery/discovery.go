@@ -43,7 +43,7 @@ func Fetch(ctx context.Context, client *http.Client, issuer string) (*Document, 
 	// RFC 8414, section 3.3: the issuer of the document is the one that was
 	// asked, or somebody else's keys would count as its own.
 	if iss, _ := members["issuer"].(string); iss != issuer {
-		return nil, fmt.Errorf("document is of issuer %q, not %q", iss, issuer)
+		return nil, fmt.Errorf("document is of issuer %.200q, not %q", iss, issuer)
 	}
 	return &Document{issuer: issuer, members: members}, nil
 }
@@ -56,14 +56,14 @@ func (d *Document) Endpoint(name, option string) (string, error) {
 	address, _ := d.members[name].(string)
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return "", fmt.Errorf("%s %q is not an http address", name, address)
+		return "", fmt.Errorf("%s %.200q is not an http address", name, address)
 	}
 	issuer, err := url.Parse(d.issuer)
 	if err != nil {
 		return "", fmt.Errorf("parsing issuer: %w", err)
 	}
 	if u.Scheme != issuer.Scheme || !strings.EqualFold(u.Host, issuer.Host) {
-		return "", fmt.Errorf("%s %q is not on the issuer's own origin: name it with %s if it is meant", name, address, option)
+		return "", fmt.Errorf("%s %.200q is not on the issuer's own origin: name it with %s if it is meant", name, address, option)
 	}
 	return address, nil
 }

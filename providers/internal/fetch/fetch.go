@@ -21,6 +21,10 @@ import (
 // MaxBody bounds an answer, in bytes after decompression.
 const MaxBody = 1 << 20
 
+// ErrTooLarge is an answer that goes beyond MaxBody. The service is well: it is
+// the question that got too much.
+var ErrTooLarge = errors.New("has more than 1 MiB")
+
 // userAgent is sent where the request says nothing else. GitHub refuses
 // requests without one.
 const userAgent = "caddy-stack-auth"
@@ -39,7 +43,7 @@ func Do(client *http.Client, req *http.Request) (*Reply, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", userAgent)
 	}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // the address is of the configuration, or of a document of the issuer in it
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", Where(req.URL), plain(err))
 	}
@@ -49,7 +53,7 @@ func Do(client *http.Client, req *http.Request) (*Reply, error) {
 		return nil, fmt.Errorf("reading answer of %s: %w", Where(req.URL), plain(err))
 	}
 	if len(body) > MaxBody {
-		return nil, fmt.Errorf("answer of %s has more than 1 MiB", Where(req.URL))
+		return nil, fmt.Errorf("answer of %s %w", Where(req.URL), ErrTooLarge)
 	}
 	return &Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }

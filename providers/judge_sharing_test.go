@@ -1,0 +1,135 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// The same token at two services, at two configurations, at one service by two
+// ways: each answers for itself (GHSA-4mq7-pvjg-xp2r).
+func TestProvidersShareNoAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newContext(t, zap.NewNop())
+		seen := make(map[answerKey]string)
+		add := func(what string, kind string, address string, shape any, set func(*sphinx)) {
+			o := new(sphinx)
+			set(o)
+			if err := errors.Join(
+				o.SetUp(ctx, Defaults{Type: kind, PrincipalClaim: []string{"sub"}}),
+				o.SetUpNetwork(ctx),
+				o.SetUpJudge(&o.Common, Judge{Address: address, Shape: shape}),
+			); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = o.CleanUpJudge() })
+			for _, q := range []Question{
+				{Token: "t"},
+				{Token: "tt"},
+				{Token: "t", Posted: []byte{}},
+				{Token: "t", Posted: []byte("t")},
+				{Token: "", Posted: []byte("tt")},
+				{Token: "tt", Posted: []byte{}},
+				{Token: "t", Posted: []byte("a\x00b")},
+				{Token: "b\x00t", Posted: []byte("a")},
+				{Token: "\x00t"},
+			} {
+				about := fmt.Sprintf("%s %q", what, q)
+				if other, taken := seen[o.keyOf(q)]; taken {
+					t.Errorf("one answer for %s and %s", about, other)
+				}
+				seen[o.keyOf(q)] = about
+			}
+		}
+		type client struct{ ID, Secret string }
+		nothing := func(*sphinx) {}
+		add("the usual", "a", "https://a", client{"gw", "s"}, nothing)
+		add("another type", "b", "https://a", client{"gw", "s"}, nothing)
+		add("another address", "a", "https://b", client{"gw", "s"}, nothing)
+		add("another client", "a", "https://a", client{"g", "ws"}, nothing)
+		add("another secret", "a", "https://a", client{"gw", "t"}, nothing)
+		add("a secret that is not text", "a", "https://a", client{"gw", "\xff"}, nothing)
+		add("another that is not", "a", "https://a", client{"gw", "\xfe"}, nothing)
+		add("the text that JSON makes of those", "a", "https://a", client{"gw", "\ufffd"}, nothing)
+		add("another name", "a", "https://a", client{"gw", "s"}, named("other"))
+		add("a prefix", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.PrincipalPrefix = "p:" })
+		add("no mapping", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.ClaimsMapping = []ClaimMapping{} })
+		add("a mapping", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.ClaimsMapping = []ClaimMapping{{"a", "roles"}} })
+		add("a preset", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.ClaimsPreset = presetOGX })
+		add("a principal claim", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.PrincipalClaim = []string{"email"} })
+		add("a tenant claim", "a", "https://a", client{"gw", "s"}, func(o *sphinx) { o.TenantClaim = "org" })
+		add("a transport", "a", "https://a", client{"gw", "s"}, func(o *sphinx) {
+			o.TransportRaw = []byte(`{"protocol":"http","tls":{"insecure_skip_verify":true}}`)
+		})
+	})
+}
+
+// What only tunes how the judge is asked leaves the answers where they are, so
+// that a reload forgets nothing.
+func TestAReloadForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := newSphinx(t, "https://a", always(yesTo("alice")))
+		wantYes(t, askKind(t, before, "t"), "alice")
+		for _, options := range [][]func(*sphinx){
+			nil,
+			{withTTL(time.Hour)},
+			{withTimeout(time.Second)},
+			{withStale(time.Second)},
+			{func(o *sphinx) { o.Fallthrough = true }},
+			{func(o *sphinx) { o.Tokens = &TokenForm{Form: formOpaque} }},
+		} {
+			after := newSphinx(t, "https://a", always(refused), options...)
+			wantYes(t, askKind(t, after, "t"), "alice")
+		}
+		// The old one goes when the new one is there.
+		if err := before.CleanUpJudge(); err != nil {
+			t.Error(err)
+		}
+		after := newSphinx(t, "https://a", always(refused))
+		wantYes(t, askKind(t, after, "t"), "alice")
+		// A shorter cache_ttl counts from the question, and not from the reload.
+		time.Sleep(10 * time.Second)
+		wantNo(t, askKind(t, newSphinx(t, "https://a", always(refused), withTTL(10*time.Second)), "t"), "refused")
+	})
+}
+
+// Requests that were under way when the configuration went are judged on, and
+// what is given back is given back once.
+func TestAJudgeAnswersAfterItsCleanup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newSphinx(t, "https://a", always(yesTo("alice")))
+		other := newSphinx(t, "https://a", always(refused), named("other"))
+		for range 2 {
+			if err := o.CleanUpJudge(); err != nil {
+				t.Error(err)
+			}
+		}
+		wantYes(t, askKind(t, o, "t"), "alice")
+		wantNo(t, askKind(t, other, "t"), "refused")
+		if n, there := answersPool.References(answersKey); n != 1 || !there {
+			t.Errorf("%d hold the answers", n)
+		}
+		if err := new(sphinx).CleanUpJudge(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A shape that cannot be told from others would share its answers with them.
+func TestAShapeThatCannotBeEncodedIsAnError(t *testing.T) {
+	o := &sphinx{}
+	ctx := newContext(t, zap.NewNop())
+	if err := errors.Join(o.SetUp(ctx, Defaults{Type: "sphinx"}), o.SetUpNetwork(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.SetUpJudge(&o.Common, Judge{Shape: func() {}}); err == nil {
+		t.Error("no error")
+	}
+	if err := o.CleanUpJudge(); err != nil {
+		t.Error(err)
+	}
+}

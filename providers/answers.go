@@ -17,15 +17,8 @@ import (
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/keyset"
 )
 
-// What is remembered is bounded in number and in memory, for all providers of
-// the process together. Only good credentials get in among the yeses, so a
-// flood of bad ones pushes nobody out; but people in hundreds of groups have
-// answers a hundred times as large as others'.
 const (
-	maxAnswers     = 16384
-	maxAnswerBytes = 24 << 20
-	maxAnswerSize  = 64 << 10 // a larger one is found out anew each time
-	maxNoes        = 8192
+	maxAnswerSize = 64 << 10 // a larger one is found out anew each time
 
 	// noTTL is how long a *no* is reused: long enough for a client that tries
 	// again at once, short enough for a key that is just being set up.
@@ -35,7 +28,26 @@ const (
 // answersPool keeps the answers across configuration reloads.
 var answersPool = caddy.NewUsagePool()
 
-const answersKey = "answers"
+// answerLimits bound what is remembered, in number and in memory, for all
+// providers of the process together. Only good credentials get in among the
+// yeses, so a flood of bad ones pushes nobody out; but people in hundreds of
+// groups have answers a hundred times as large as others'.
+type answerLimits struct {
+	pool  string
+	yeses int
+	bytes int64
+	noes  int
+}
+
+var (
+	// ofTokens is for questions about a token alone.
+	ofTokens = answerLimits{pool: "tokens", yeses: 16384, bytes: 24 << 20, noes: 8192}
+
+	// ofRequests is for questions with more than a token: whoever has one good
+	// key can ask as many of these as he likes, and must not push out what is
+	// known of the tokens of others.
+	ofRequests = answerLimits{pool: "requests", yeses: 4096, bytes: 4 << 20, noes: 1024}
+)
 
 // answerKey stands for a question wherever an answer is kept: the token itself
 // is not. It is a keyed hash, so that what is in memory says nothing about
@@ -75,6 +87,7 @@ func (a *remembered) answer() Answer {
 // answers remembers what was said of credentials, and joins questions that are
 // asked at the same time.
 type answers struct {
+	limits  answerLimits
 	secret  [sha256.Size]byte
 	yeses   *lru.Cache[answerKey, *remembered]
 	noes    *lru.Cache[answerKey, *remembered]
@@ -84,26 +97,27 @@ type answers struct {
 	adds  sync.Mutex   // so that two answers for one key are not mixed up, nor both counted
 }
 
-// acquireAnswers takes hold of the answers of the process.
-func acquireAnswers() (*answers, error) {
-	v, _, err := answersPool.LoadOrNew(answersKey, func() (caddy.Destructor, error) { return newAnswers() })
+// acquireAnswers takes hold of the answers of the process to one kind of
+// questions.
+func acquireAnswers(limits answerLimits) (*answers, error) {
+	v, _, err := answersPool.LoadOrNew(limits.pool, func() (caddy.Destructor, error) { return newAnswers(limits) })
 	if err != nil {
 		return nil, err
 	}
 	return v.(*answers), nil
 }
 
-func newAnswers() (*answers, error) {
-	m := new(answers)
+func newAnswers(limits answerLimits) (*answers, error) {
+	m := &answers{limits: limits}
 	if _, err := rand.Read(m.secret[:]); err != nil {
 		return nil, fmt.Errorf("making answer cache: %w", err)
 	}
 	var err error
-	m.yeses, err = lru.NewWithEvict(maxAnswers, func(_ answerKey, gone *remembered) { m.bytes.Add(-gone.size) })
+	m.yeses, err = lru.NewWithEvict(limits.yeses, func(_ answerKey, gone *remembered) { m.bytes.Add(-gone.size) })
 	if err != nil {
 		return nil, fmt.Errorf("making answer cache: %w", err)
 	}
-	if m.noes, err = lru.New[answerKey, *remembered](maxNoes); err != nil {
+	if m.noes, err = lru.New[answerKey, *remembered](limits.noes); err != nil {
 		return nil, fmt.Errorf("making answer cache: %w", err)
 	}
 	return m, nil
@@ -117,8 +131,8 @@ func (m *answers) Destruct() error {
 	return nil
 }
 
-func (*answers) release() error {
-	_, err := answersPool.Delete(answersKey)
+func (m *answers) release() error {
+	_, err := answersPool.Delete(m.limits.pool)
 	return err
 }
 
@@ -152,7 +166,7 @@ func (m *answers) addYes(key answerKey, a *remembered) {
 	}
 	m.bytes.Add(a.size)
 	m.yeses.Add(key, a)
-	for m.bytes.Load() > maxAnswerBytes {
+	for m.bytes.Load() > m.limits.bytes {
 		if _, _, there := m.yeses.RemoveOldest(); !there {
 			return
 		}

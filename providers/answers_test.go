@@ -15,7 +15,7 @@ import (
 // R9: a million good tokens. Signatures are left out: they would take minutes
 // and prove nothing of memory.
 func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
-	cache, err := acquireAnswers()
+	cache, err := acquireAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 	evicted := yesTo("evicted") // whatever it was, it is gone in the end
 	for i := range tokens {
 		answer := &remembered{yes: evicted}
-		if i >= tokens-maxAnswers {
+		if i >= tokens-ofTokens.yeses {
 			user, err := abac.NewUser(fmt.Sprint("user-", i), "", abac.NewAttributes(
 				abac.Attribute{Name: "roles", Values: []string{"developer", "reader"}},
 				abac.Attribute{Name: "teams", Values: []string{fmt.Sprint("team-", i)}},
@@ -43,8 +43,8 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 		binary.BigEndian.PutUint64(key[:], uint64(i))
 		cache.addYes(key, answer)
 	}
-	if n := cache.yeses.Len(); n != maxAnswers {
-		t.Errorf("%d answers are kept, want %d", n, maxAnswers)
+	if n := cache.yeses.Len(); n != ofTokens.yeses {
+		t.Errorf("%d answers are kept, want %d", n, ofTokens.yeses)
 	}
 	if grown := heap() - before; grown > 32<<20 {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
@@ -55,7 +55,7 @@ func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
 // The same of people in hundreds of groups: it is memory that is bounded, and
 // not only their number.
 func TestTokensWithManyGroupsNeedBoundedMemory(t *testing.T) {
-	cache, err := newAnswers()
+	cache, err := newAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestTokensWithManyGroupsNeedBoundedMemory(t *testing.T) {
 // Parallel first requests with one token are the usual case: what is counted
 // must be what is kept.
 func TestParallelAnswersForOneTokenAreCountedOnce(t *testing.T) {
-	cache, err := newAnswers()
+	cache, err := newAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestParallelAnswersForOneTokenAreCountedOnce(t *testing.T) {
 // One that is larger than any is worth is not kept at all, and is right all
 // the same.
 func TestAnEnormousAnswerIsNotKept(t *testing.T) {
-	cache, err := newAnswers()
+	cache, err := newAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +143,11 @@ func heap() int64 {
 
 // A cache ends with the last configuration that used it.
 func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
-	a, err := acquireAnswers()
+	a, err := acquireAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := acquireAnswers()
+	b, err := acquireAnswers(ofTokens)
 	if err != nil || a != b {
 		t.Fatalf("two users of one shape have two caches, %v", err)
 	}
@@ -158,7 +158,7 @@ func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
 	if err := b.release(); err != nil || b.yeses.Len() != 0 {
 		t.Errorf("%d answers after the last user went, %v", b.yeses.Len(), err)
 	}
-	c, err := acquireAnswers()
+	c, err := acquireAnswers(ofTokens)
 	if err != nil || c == a {
 		t.Errorf("a cache that has ended is handed out, %v", err)
 	}

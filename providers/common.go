@@ -82,6 +82,7 @@ func (c *Common) SetUp(ctx context.Context, defaults Defaults) error {
 	}
 	var err error
 	c.identity, err = newIdentity(c, defaults)
+	c.identity.leftOut = c.warnLeftOut
 	return err
 }
 
@@ -157,24 +158,7 @@ func (c *Common) IdentifyAs(principal, tenant string, claims map[string]any) (*a
 			tenant = claimed
 		}
 	}
-	if c.identity.given {
-		claims = c.nameable(claims)
-	}
 	return c.identity.named(principal, tenant, claims)
-}
-
-// nameable leaves out the claims whose names no attribute can have.
-func (c *Common) nameable(claims map[string]any) map[string]any {
-	kept := make(map[string]any, len(claims))
-	for name, v := range claims {
-		if abac.CheckAttributeName(name) == nil {
-			kept[name] = v
-		}
-	}
-	if left := len(claims) - len(kept); left > 0 {
-		c.warnLeftOut(left)
-	}
-	return kept
 }
 
 // warnLeftOut says how many attributes are left out, and not which: a judge may

@@ -95,6 +95,7 @@ func (c *Custom) Provision(ctx caddy.Context) error {
 	return c.SetUpJudge(&c.Common, Judge{
 		Address:  c.endpoint,
 		CacheTTL: defaultCacheTTL,
+		Posted:   c.CacheBy != cacheByToken,
 		Shape: struct {
 			Headers []string
 			All     bool
@@ -181,12 +182,12 @@ func (c *Custom) checkEndpoint(allowHTTP bool) error {
 	if err := CheckPlaceholders("endpoint", c.Endpoint); err != nil {
 		return err
 	}
-	err := checkLiteral("endpoint", c.Endpoint, allowHTTP)
+	err := CheckAddress("endpoint", c.Endpoint, allowHTTP)
 	shown, _, hasQuery := strings.Cut(c.Endpoint, "?")
 	if err == nil || !hasQuery {
 		return err
 	}
-	if err := checkLiteral("endpoint", shown, allowHTTP); err != nil {
+	if err := CheckAddress("endpoint", shown, allowHTTP); err != nil {
 		return err
 	}
 	return errors.New("endpoint: expected an absolute https URL with a query that can be read, and without a fragment")

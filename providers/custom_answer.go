@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
-	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -32,7 +31,7 @@ func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	reply, err := fetch.Do(c.Client(), req)
+	reply, err := c.Fetch(req)
 	if err != nil {
 		return &CannotTell{Err: err}
 	}
@@ -42,19 +41,19 @@ func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &No{Reason: fmt.Sprintf("endpoint refuses the credential: status %d", reply.Status)}
 	}
-	return unusable(reply, "endpoint: status %d", reply.Status)
+	return Unusable(reply, "endpoint: status %d", reply.Status)
 }
 
 // read says who the endpoint says that the credential is of. An answer that
 // could be read in two ways says nothing.
-func (c *Custom) read(reply *fetch.Reply, token string) Answer {
+func (c *Custom) read(reply *Reply, token string) Answer {
 	all, err := strictjson.Object(reply.Body)
 	if err != nil {
-		return unusable(reply, "endpoint's answer: %w", err)
+		return Unusable(reply, "endpoint's answer: %w", err)
 	}
 	attributes, err := c.readAnswer(all)
 	if err != nil {
-		return unusable(reply, "endpoint's answer: %w", err)
+		return Unusable(reply, "endpoint's answer: %w", err)
 	}
 	user, err := c.userOf(all, attributes, token)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -309,6 +310,28 @@ func TestACustomProviderAnswersAfterItsCleanup(t *testing.T) {
 		}
 		if err := new(Custom).Cleanup(); err != nil {
 			t.Errorf("of one that was never provisioned: %v", err)
+		}
+	})
+}
+
+// Whoever has one good key can ask about as many requests as he likes. What is
+// known of others' tokens stays.
+func TestOneKeyDoesNotPushOutTheTokensOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := newIssuer()
+		o := newProvider(t, issuer, usual)
+		wantYes(t, o.ask(t, issuer.Token("alice", nil)), "alice")
+		p := newKind[*Custom](t, "custom", "endpoint "+idp)
+		p.reaches(saying(http.StatusOK, `{"principal":"mallory"}`))
+		for i := range ofRequests.yeses + 100 {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprint("/v1/models?page=", i), nil)
+			wantYes(t, p.Authenticate(r, Credential{Token: "key-of-mallory"}), "mallory")
+		}
+		if n := p.answers.yeses.Len(); n != ofRequests.yeses {
+			t.Errorf("%d answers to requests are kept", n)
+		}
+		if n := o.answers.yeses.Len(); n != 1 {
+			t.Errorf("%d answers about tokens are kept", n)
 		}
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -56,7 +55,7 @@ func addOrganizations(claims map[string]any, organizations []githubOrganization)
 }
 
 // readGitHubUser reads the answer of GET /user.
-func readGitHubUser(reply *fetch.Reply) (*githubPage, error) {
+func readGitHubUser(reply *Reply) (*githubPage, error) {
 	members, err := strictjson.Object(reply.Body)
 	if err != nil {
 		return nil, err
@@ -72,7 +71,7 @@ func readGitHubUser(reply *fetch.Reply) (*githubPage, error) {
 // readGitHubOrganizations reads the answer of GET /user/orgs. The list is put
 // into an object, for the one strict reader that there is; what would close the
 // list and go on with members of that object makes more than one of them.
-func readGitHubOrganizations(reply *fetch.Reply) (*githubPage, error) {
+func readGitHubOrganizations(reply *Reply) (*githubPage, error) {
 	const open, end = `{"":`, `}`
 	wrapped, err := strictjson.Object(slices.Concat([]byte(open), reply.Body, []byte(end)))
 	if err != nil {

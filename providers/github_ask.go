@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -53,7 +52,7 @@ func (g *GitHubToken) askUser(ctx context.Context, token string) (*githubUser, A
 		// that is suspended. What GitHub says only for now was found above.
 		return nil, &No{Reason: "GitHub: status 403"}
 	}
-	return nil, unusable(reply, "GitHub: user: status %d", reply.Status)
+	return nil, Unusable(reply, "GitHub: user: status %d", reply.Status)
 }
 
 // askOrganizations asks for all organizations that the token shows. A page that
@@ -70,9 +69,9 @@ func (g *GitHubToken) askOrganizations(ctx context.Context, token string) ([]git
 				return nil, overLimit(reply, wait)
 			}
 			if reply.Status == http.StatusForbidden {
-				return nil, unusable(reply, "GitHub: organizations: status 403 (a classic or OAuth token needs the scope read:org)")
+				return nil, Unusable(reply, "GitHub: organizations: status 403 (a classic or OAuth token needs the scope read:org)")
 			}
-			return nil, unusable(reply, "GitHub: organizations: status %d", reply.Status)
+			return nil, Unusable(reply, "GitHub: organizations: status %d", reply.Status)
 		}
 		all = append(all, page.organizations...)
 		if !page.more {
@@ -87,8 +86,8 @@ func (g *GitHubToken) askOrganizations(ctx context.Context, token string) ([]git
 // against nobody's rate limit. Without a page there is a reply, whose status is
 // for the caller to judge; an error comes with a reply where there was one.
 func (g *GitHubToken) read(
-	ctx context.Context, token, path string, reader func(*fetch.Reply) (*githubPage, error),
-) (*githubPage, *fetch.Reply, error) {
+	ctx context.Context, token, path string, reader func(*Reply) (*githubPage, error),
+) (*githubPage, *Reply, error) {
 	key := g.pageKey(token, path)
 	known := g.pages.get(key)
 	reply, err := g.get(ctx, token, path, known)
@@ -126,7 +125,7 @@ func (g *GitHubToken) forget(token string) {
 	}
 }
 
-func (g *GitHubToken) get(ctx context.Context, token, path string, known *githubPage) (*fetch.Reply, error) {
+func (g *GitHubToken) get(ctx context.Context, token, path string, known *githubPage) (*Reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.base+path, nil)
 	if err != nil {
 		return nil, errors.New("preparing request to GitHub")
@@ -138,10 +137,10 @@ func (g *GitHubToken) get(ctx context.Context, token, path string, known *github
 	return g.send(req)
 }
 
-func (g *GitHubToken) send(req *http.Request) (*fetch.Reply, error) {
+func (g *GitHubToken) send(req *http.Request) (*Reply, error) {
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("X-Github-Api-Version", githubVersion)
-	return fetch.Do(g.Client(), req)
+	return g.Fetch(req)
 }
 
 // checkApplication asks whether the token was issued to the configured app, and
@@ -176,16 +175,16 @@ func (g *GitHubToken) checkApplication(ctx context.Context, token string) (time.
 	switch reply.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		// That is about us, and not about the caller.
-		return time.Time{}, unusable(reply, "GitHub refuses the gateway's client_id and client_secret: status %d", reply.Status)
+		return time.Time{}, Unusable(reply, "GitHub refuses the gateway's client_id and client_secret: status %d", reply.Status)
 	}
-	return time.Time{}, unusable(reply, "GitHub: application: status %d", reply.Status)
+	return time.Time{}, Unusable(reply, "GitHub: application: status %d", reply.Status)
 }
 
-func (g *GitHubToken) judgeApplication(reply *fetch.Reply) (time.Time, Answer) {
+func (g *GitHubToken) judgeApplication(reply *Reply) (time.Time, Answer) {
 	issued, err := readGitHubGrant(reply.Body)
 	switch {
 	case err != nil:
-		return time.Time{}, unusable(reply, "GitHub: application: %w", err)
+		return time.Time{}, Unusable(reply, "GitHub: application: %w", err)
 	case issued.clientID != g.application.ClientID:
 		return time.Time{}, &No{Reason: "GitHub: token was issued to another application"}
 	}
@@ -193,16 +192,16 @@ func (g *GitHubToken) judgeApplication(reply *fetch.Reply) (time.Time, Answer) {
 }
 
 // cannotRead is what a call that gave nothing, or nothing readable, comes to.
-func cannotRead(reply *fetch.Reply, what string, err error) Answer {
+func cannotRead(reply *Reply, what string, err error) Answer {
 	if reply == nil {
 		return &CannotTell{Err: err}
 	}
-	return unusable(reply, "%s: %w", what, err)
+	return Unusable(reply, "%s: %w", what, err)
 }
 
 // overLimit is what a caller hears who has asked GitHub too often. That limit is
 // the caller's own, so the breaker takes no notice of it.
-func overLimit(reply *fetch.Reply, wait time.Duration) Answer {
+func overLimit(reply *Reply, wait time.Duration) Answer {
 	return &CannotTell{Err: fmt.Errorf("GitHub: rate limit: status %d", reply.Status), RetryAfter: wait, Answered: true}
 }
 
@@ -210,7 +209,7 @@ func overLimit(reply *fetch.Reply, wait time.Duration) Answer {
 // requests, or failures, and for how long: then the token may be good. Of
 // secondary limits, and of the lock after failed logins, there is nothing but
 // the message, and GitHub's advice to wait for a minute.
-func githubLimit(reply *fetch.Reply, now time.Time) (time.Duration, bool) {
+func githubLimit(reply *Reply, now time.Time) (time.Duration, bool) {
 	usedUp := strings.TrimSpace(reply.Header.Get("X-Ratelimit-Remaining")) == "0"
 	dated := reply.Header.Get("Retry-After") != ""
 	switch {

@@ -131,7 +131,7 @@ func (a *GitHubApplication) check() error {
 
 // checkGitHubBase checks the address unless it still has to be expanded.
 func checkGitHubBase(value string, allowHTTP bool) error {
-	if err := checkLiteral("github_api_base_url", value, allowHTTP); err != nil {
+	if err := CheckAddress("github_api_base_url", value, allowHTTP); err != nil {
 		return err
 	}
 	if !HasPlaceholder(value) && hasQuery(value) {

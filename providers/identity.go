@@ -19,6 +19,9 @@ type identity struct {
 	// given says to take every member of the claims for an attribute of its
 	// name, besides attributes.
 	given bool
+
+	// leftOut is told how many of them have a name that no attribute can have.
+	leftOut func(int)
 }
 
 func newIdentity(c *Common, defaults Defaults) (identity, error) {
@@ -77,12 +80,20 @@ func (id *identity) user(claims map[string]any) (*abac.User, error) {
 // that the claims give.
 func (id *identity) named(principal, tenant string, claims map[string]any) (*abac.User, error) {
 	list := make([]abac.Attribute, 0, len(id.attributes))
+	left := 0
 	if id.given {
 		for name, v := range claims {
+			if abac.CheckAttributeName(name) != nil {
+				left++
+				continue
+			}
 			if values := valuesOf(v, true); len(values) > 0 {
 				list = append(list, abac.Attribute{Name: name, Values: values})
 			}
 		}
+	}
+	if left > 0 && id.leftOut != nil {
+		id.leftOut(left)
 	}
 	for _, source := range id.attributes {
 		if values := source.values(claims); len(values) > 0 {

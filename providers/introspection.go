@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -56,7 +55,7 @@ func (i *Introspection) check(allowHTTP bool) error {
 			return err
 		}
 	}
-	return checkLiteral("introspection: url", i.URL, allowHTTP)
+	return CheckAddress("introspection: url", i.URL, allowHTTP)
 }
 
 // introspector asks the introspection endpoint.
@@ -114,7 +113,7 @@ func (o *OAuth2Token) askIssuer(r *http.Request, token string) Answer {
 		}
 	}
 	return o.Ask(r, question, func(ctx context.Context) Answer {
-		reply, err := o.introspect.ask(ctx, o.Client(), token)
+		reply, err := o.introspect.ask(ctx, &o.Network, token)
 		if err != nil {
 			return &CannotTell{Err: err}
 		}
@@ -122,7 +121,7 @@ func (o *OAuth2Token) askIssuer(r *http.Request, token string) Answer {
 	})
 }
 
-func (i *introspector) ask(ctx context.Context, client *http.Client, token string) (*fetch.Reply, error) {
+func (i *introspector) ask(ctx context.Context, n *Network, token string) (*Reply, error) {
 	endpoint, err := i.endpoint(ctx)
 	if err != nil {
 		return nil, err
@@ -143,11 +142,11 @@ func (i *introspector) ask(ctx context.Context, client *http.Client, token strin
 		// do. Servers refuse a secret with reserved characters otherwise.
 		req.SetBasicAuth(url.QueryEscape(i.options.ClientID), url.QueryEscape(i.options.ClientSecret))
 	}
-	return fetch.Do(client, req)
+	return n.Fetch(replayable(req))
 }
 
 // readIntrospection judges the endpoint's answer.
-func (o *OAuth2Token) readIntrospection(reply *fetch.Reply) Answer {
+func (o *OAuth2Token) readIntrospection(reply *Reply) Answer {
 	switch reply.Status {
 	case http.StatusOK:
 	case http.StatusBadRequest:
@@ -155,28 +154,28 @@ func (o *OAuth2Token) readIntrospection(reply *fetch.Reply) Answer {
 		if code, _ := strictjson.String(reply.Body, "error"); code == "unsupported_token_type" {
 			return &No{Reason: "introspection endpoint does not know this type of token"}
 		}
-		return unusable(reply, "introspection endpoint: status %d", reply.Status)
+		return Unusable(reply, "introspection endpoint: status %d", reply.Status)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		// That is about us, and not about the caller.
-		return unusable(reply, "introspection endpoint refuses the gateway's client_id and client_secret: status %d", reply.Status)
+		return Unusable(reply, "introspection endpoint refuses the gateway's client_id and client_secret: status %d", reply.Status)
 	default:
-		return unusable(reply, "introspection endpoint: status %d", reply.Status)
+		return Unusable(reply, "introspection endpoint: status %d", reply.Status)
 	}
 	all, err := strictjson.Object(reply.Body)
 	if err != nil {
-		return unusable(reply, "introspection answer: %w", err)
+		return Unusable(reply, "introspection answer: %w", err)
 	}
 	// OGX takes the text "false" for true.
 	active, ok := all["active"].(bool)
 	if !ok {
-		return unusable(reply, "introspection answer: active is not a boolean")
+		return Unusable(reply, "introspection answer: active is not a boolean")
 	}
 	if !active {
 		return &No{Reason: "introspection: token is not active"}
 	}
 	claims, err := tokenClaimsOf(all)
 	if err != nil {
-		return unusable(reply, "introspection answer: %w", err)
+		return Unusable(reply, "introspection answer: %w", err)
 	}
 	return o.judgeIntrospection(claims)
 }
@@ -274,16 +273,3 @@ func notAnAccessToken(all map[string]any) string {
 }
 
 var betweenWords = strings.NewReplacer("_", "", "-", "", " ", "")
-
-// unusable is what an answer gives from which nothing follows. A gateway's
-// answer for a server that is gone says nothing about the question, so the
-// breaker counts it. One of too many requests it does not: a caller can have
-// used up what is his, and others have not.
-func unusable(reply *fetch.Reply, format string, args ...any) *CannotTell {
-	answered := true
-	switch reply.Status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		answered = false
-	}
-	return &CannotTell{Err: fmt.Errorf(format, args...), Answered: answered, RetryAfter: reply.RetryAfter(time.Now())}
-}

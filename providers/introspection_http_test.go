@@ -18,7 +18,7 @@ import (
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 )
 
-func replyOf(status int, body []byte) *fetch.Reply { return &fetch.Reply{Status: status, Body: body} }
+func replyOf(status int, body []byte) *Reply { return &fetch.Reply{Status: status, Body: body} }
 
 // asking is a block that asks at the address.
 func asking(address, more string) string {

@@ -26,6 +26,11 @@ type Judge struct {
 
 	// CacheTTL is the default of the option cache_ttl.
 	CacheTTL time.Duration
+
+	// Posted says that questions have more than a token (Question.Posted). Their
+	// answers are kept apart from those to other providers, for one credential
+	// can have any number of them.
+	Posted bool
 }
 
 // Question is what a judge is asked.
@@ -46,7 +51,11 @@ func (n *Network) SetUpJudge(c *Common, j Judge) error {
 		n.ttl = time.Duration(*n.CacheTTL)
 	}
 	n.log = c.Logger()
-	if err := n.shareAnswers(c, struct {
+	limits := ofTokens
+	if j.Posted {
+		limits = ofRequests
+	}
+	if err := n.shareAnswers(c, limits, struct {
 		Address string
 		Shape   any
 	}{j.Address, j.Shape}); err != nil {
@@ -59,7 +68,7 @@ func (n *Network) SetUpJudge(c *Common, j Judge) error {
 }
 
 // shareAnswers takes hold of the answer cache, for answers of the given shape.
-func (n *Network) shareAnswers(c *Common, shape any) error {
+func (n *Network) shareAnswers(c *Common, limits answerLimits, shape any) error {
 	b, err := json.Marshal(struct {
 		Type, Name, Transport string
 		Common                commonShape
@@ -75,7 +84,7 @@ func (n *Network) shareAnswers(c *Common, shape any) error {
 		b = append(b, rand.Text()...)
 	}
 	n.shape = sha256.Sum256(b)
-	n.answers, err = acquireAnswers()
+	n.answers, err = acquireAnswers(limits)
 	return err
 }
 

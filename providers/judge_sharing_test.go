@@ -110,7 +110,7 @@ func TestAJudgeAnswersAfterItsCleanup(t *testing.T) {
 		}
 		wantYes(t, askKind(t, o, "t"), "alice")
 		wantNo(t, askKind(t, other, "t"), "refused")
-		if n, there := answersPool.References(answersKey); n != 1 || !there {
+		if n, there := answersPool.References(ofTokens.pool); n != 1 || !there {
 			t.Errorf("%d hold the answers", n)
 		}
 		if err := new(sphinx).CleanUpJudge(); err != nil {

@@ -164,7 +164,7 @@ func presentsCertificate(transport json.RawMessage) bool {
 }
 
 func checkAPIServerURL(value string, allowHTTP bool) error {
-	if err := checkLiteral("api_server_url", value, allowHTTP); err != nil {
+	if err := CheckAddress("api_server_url", value, allowHTTP); err != nil {
 		return err
 	}
 	if !HasPlaceholder(value) && !isBase(value) {

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -79,7 +78,7 @@ func readOwnToken(path string) (string, error) {
 	return token, nil
 }
 
-func (k *Kubernetes) post(ctx context.Context, path, bearer string, r review) (*fetch.Reply, error) {
+func (k *Kubernetes) post(ctx context.Context, path, bearer string, r review) (*Reply, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, errors.New("encoding review")
@@ -91,64 +90,60 @@ func (k *Kubernetes) post(ctx context.Context, path, bearer string, r review) (*
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	// A review changes nothing: it may be sent again where the API server ended
-	// an idle connection at that moment. net/http does so if there is this
-	// header, and does not send an empty one.
-	req.Header["X-Idempotency-Key"] = nil
-	return fetch.Do(k.Client(), req)
+	return k.Fetch(replayable(req))
 }
 
-func (k *Kubernetes) readSelfSubjectReview(reply *fetch.Reply) Answer {
+func (k *Kubernetes) readSelfSubjectReview(reply *Reply) Answer {
 	switch reply.Status {
 	case http.StatusOK, http.StatusCreated:
 	case http.StatusUnauthorized:
 		return &No{Reason: "API server refuses the token"}
 	case http.StatusForbidden:
 		// Whoever it is, the API server knows them: that is about the cluster.
-		return unusable(reply, "self subject review: status 403: the cluster's RBAC does not let the caller ask "+
+		return Unusable(reply, "self subject review: status 403: the cluster's RBAC does not let the caller ask "+
 			"(the ClusterRole system:basic-user does)")
 	case http.StatusNotFound:
-		return unusable(reply, "self subject review: status 404: no API server, or one before Kubernetes 1.28")
+		return Unusable(reply, "self subject review: status 404: no API server, or one before Kubernetes 1.28")
 	default:
-		return unusable(reply, "self subject review: status %d", reply.Status)
+		return Unusable(reply, "self subject review: status %d", reply.Status)
 	}
 	status, err := reviewStatus(reply.Body)
 	if err != nil {
-		return unusable(reply, "self subject review: %w", err)
+		return Unusable(reply, "self subject review: %w", err)
 	}
 	user, err := readKubernetesUser(status["userInfo"])
 	if err != nil {
-		return unusable(reply, "self subject review: %w", err)
+		return Unusable(reply, "self subject review: %w", err)
 	}
 	return k.admit(user)
 }
 
-func (k *Kubernetes) readTokenReview(reply *fetch.Reply) Answer {
+func (k *Kubernetes) readTokenReview(reply *Reply) Answer {
 	switch reply.Status {
 	case http.StatusOK, http.StatusCreated:
 	case http.StatusUnauthorized:
 		// That is about us, and not about the caller.
-		return unusable(reply, "token review: status 401: API server refuses the gateway's own token (token_file)")
+		return Unusable(reply, "token review: status 401: API server refuses the gateway's own token (token_file)")
 	case http.StatusForbidden:
-		return unusable(reply, "token review: status 403: the gateway's own service account (token_file) "+
+		return Unusable(reply, "token review: status 403: the gateway's own service account (token_file) "+
 			"needs the ClusterRole system:auth-delegator")
 	default:
-		return unusable(reply, "token review: status %d", reply.Status)
+		return Unusable(reply, "token review: status %d", reply.Status)
 	}
 	status, err := reviewStatus(reply.Body)
 	if err != nil {
-		return unusable(reply, "token review: %w", err)
+		return Unusable(reply, "token review: %w", err)
 	}
 	good, reason, err := readVerdict(status, k.apiServer.audiences)
 	if err != nil {
-		return unusable(reply, "token review: %w", err)
+		return Unusable(reply, "token review: %w", err)
 	}
 	if !good {
 		return &No{Reason: reason}
 	}
 	user, err := readKubernetesUser(status["user"])
 	if err != nil {
-		return unusable(reply, "token review: %w", err)
+		return Unusable(reply, "token review: %w", err)
 	}
 	return k.admit(user)
 }

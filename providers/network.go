@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -209,39 +207,4 @@ func (o outside) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
 	}
 	return o.RoundTripper.RoundTrip(r)
-}
-
-// checkAddress returns an error unless value is an absolute http or https URL
-// without credentials; plain http only to this machine, or where it is allowed.
-func checkAddress(option, value string, allowHTTP bool) error {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("%s %q: expected an absolute https URL", option, withoutSecrets(value))
-	}
-	if u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("%s: expected a URL without credentials and fragment", option)
-	}
-	if u.Scheme == "http" && !allowHTTP && !isLoopback(u) {
-		return fmt.Errorf("%s %q: expected https (plain http needs allow_http)", option, withoutSecrets(value))
-	}
-	return nil
-}
-
-// withoutSecrets cuts off an address where a secret may be: its query, and what
-// is in front of an @, whether it is an address or not.
-func withoutSecrets(address string) string {
-	address, _, _ = strings.Cut(address, "?")
-	if i := strings.LastIndexByte(address, '@'); i >= 0 {
-		address = "…" + address[i:]
-	}
-	return address
-}
-
-// isLoopback reports whether the URL's host is this machine.
-func isLoopback(u *url.URL) bool {
-	if strings.EqualFold(u.Hostname(), "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return err == nil && ip.IsLoopback()
 }

@@ -268,3 +268,16 @@ func TestTokenForms(t *testing.T) {
 		}
 	}
 }
+
+// Of Caddy's own transport it has to be known, too, why there is no connection.
+func TestAConnectionThatCannotBeMadeIsNamed(t *testing.T) {
+	p := newKind[*Custom](t, "custom", "endpoint "+closedAddress(t)+"/check?code=hidden")
+	answer := askKind(t, p, "key-0123456789")
+	cannot, ok := answer.(*CannotTell)
+	if !ok {
+		t.Fatalf("answer is %s", describe(answer))
+	}
+	if text := cannot.Err.Error(); !strings.Contains(text, "connection refused") || strings.Contains(text, "hidden") {
+		t.Errorf("error is %s", text)
+	}
+}

@@ -116,7 +116,7 @@ func (o *OAuth2Token) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.shareAnswers(&o.Common, expanded.shape(o))
+	return o.shareAnswers(&o.Common, ofTokens, expanded.shape(o))
 }
 
 func (o *OAuth2Token) defaults() Defaults {

@@ -67,7 +67,7 @@ func (o *OAuth2Token) unmarshalOption(d *caddyfile.Dispenser) error {
 			return err
 		}
 		// Whether plain http is allowed is known at the end of the block.
-		return Located(d, checkLiteral("issuer", o.Issuer, true))
+		return Located(d, CheckAddress("issuer", o.Issuer, true))
 	case "skip_issuer_check":
 		return FlagOption(d, &o.SkipIssuerCheck)
 	case "audience":
@@ -126,7 +126,7 @@ func (o *OAuth2Token) unmarshalJWKS(d *caddyfile.Dispenser) error {
 		switch d.Val() {
 		case "uri":
 			if err = TextOption(d, &j.URI); err == nil {
-				err = Located(d, checkLiteral("jwks: uri", j.URI, true))
+				err = Located(d, CheckAddress("jwks: uri", j.URI, true))
 			}
 		case "file":
 			err = TextOption(d, &j.File)
@@ -162,7 +162,7 @@ func (o *OAuth2Token) unmarshalIntrospection(d *caddyfile.Dispenser) error {
 		switch d.Val() {
 		case "url":
 			if err = TextOption(d, &i.URL); err == nil {
-				err = Located(d, checkLiteral("introspection: url", i.URL, true))
+				err = Located(d, CheckAddress("introspection: url", i.URL, true))
 			}
 		case "client_id":
 			err = TextOption(d, &i.ClientID)

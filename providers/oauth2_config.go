@@ -82,7 +82,7 @@ func (o *OAuth2Token) check() error {
 	if err := o.checkAlgorithms(); err != nil {
 		return err
 	}
-	if err := checkLiteral("issuer", o.Issuer, o.AllowHTTP); err != nil {
+	if err := CheckAddress("issuer", o.Issuer, o.AllowHTTP); err != nil {
 		return err
 	}
 	for _, audience := range o.Audience {
@@ -141,18 +141,7 @@ func (j *JWKS) check(allowHTTP bool) error {
 			return err
 		}
 	}
-	return checkLiteral("jwks: uri", j.URI, allowHTTP)
-}
-
-// checkLiteral checks an address unless it still has to be expanded.
-func checkLiteral(option, value string, allowHTTP bool) error {
-	if err := CheckPlaceholders(option, value); err != nil {
-		return err
-	}
-	if value == "" || HasPlaceholder(value) {
-		return nil
-	}
-	return checkAddress(option, value, allowHTTP)
+	return CheckAddress("jwks: uri", j.URI, allowHTTP)
 }
 
 // expandedOAuth2 holds what must not go back into the exported configuration:
@@ -217,15 +206,6 @@ func (o *OAuth2Token) expanded() (*expandedOAuth2, error) {
 		}
 	}
 	return x, nil
-}
-
-// checkExpanded checks an address that a placeholder gave. Its error has the
-// placeholder and not the value, which may be somebody's secret by mistake.
-func checkExpanded(option, written, value string, allowHTTP bool) error {
-	if checkAddress(option, value, allowHTTP) != nil {
-		return fmt.Errorf("%s %s: expected it to give an absolute https URL without credentials (plain http needs allow_http)", option, written)
-	}
-	return nil
 }
 
 // acquireKeys takes hold of the key set. Two providers share one if they ask

@@ -183,7 +183,7 @@ func TestAMillionRandomTokensNeedBoundedMemory(t *testing.T) {
 	if grown := heap() - before; grown > 8<<20 {
 		t.Errorf("the heap grew by %d KiB", grown>>10)
 	}
-	if n := o.answers.noes.Len(); n != maxNoes || n > 10_000 {
+	if n := o.answers.noes.Len(); n != ofTokens.noes || n > 10_000 {
 		t.Errorf("%d noes are kept", n)
 	}
 	o.wantAsked(t, 10_000)

@@ -26,6 +26,7 @@ func TestHandlersWithOneFileShareOneLookASecond(t *testing.T) {
 		crooked := filepath.Dir(file.path) + "/../" + filepath.Base(filepath.Dir(file.path)) + "/keys.json"
 		first := newKind[*APIKey](t, "api_key", "file "+file.path)
 		second := newKind[*APIKey](t, "api_key", "principal_prefix b:\nfile "+crooked)
+		synctest.Wait() // until the goroutine is where it is counted
 		if first.watch.file != second.watch.file || watchers() != 1 {
 			t.Errorf("%d goroutines look at one file", watchers())
 		}

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
 // MaxBody bounds an answer, in bytes after decompression.
@@ -80,6 +82,11 @@ func plain(err error) error {
 		return errors.New("connection closed before the answer was complete")
 	}
 	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		return failed
+	}
+	// Caddy's transport says so of a connection that it could not make, and lets
+	// nobody look inside. Nothing has been received then.
+	if failed, ok := errors.AsType[reverseproxy.DialError](err); ok {
 		return failed
 	}
 	if verification, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,10 +187,7 @@ func TestNoFaultOfAJudgeLetsAnybodyIn(t *testing.T) {
 			t.Cleanup(canary.Close)
 			g := startGateway(t, "stack_auth {\n"+judge.block(t, service.URL)+"timeout "+patience.String()+"\n}\nallow_anonymous\n}\n"+proxy(stack))
 
-			all := map[string]http.HandlerFunc{}
-			for name, fault := range faults {
-				all[name] = fault
-			}
+			all := maps.Clone(faults)
 			for _, status := range []int{301, 302, 303, 307, 308} {
 				all[fmt.Sprint("redirects with ", status)] = func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, canary.URL+r.URL.Path, status)
@@ -241,7 +239,7 @@ func TestAJudgeThatCannotBeReachedLetsNobodyIn(t *testing.T) {
 		stranger.StartTLS()
 		t.Cleanup(stranger.Close)
 		old := httptest.NewUnstartedServer(judge.good)
-		old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // that it is refused is the point
+		old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 		old.StartTLS()
 		t.Cleanup(old.Close)
 		plain := httptest.NewServer(judge.good)

@@ -216,6 +216,5 @@ func TestAProviderAnswersAfterItsCleanup(t *testing.T) {
 		if n := issuer.Fetches(); n != 1 {
 			t.Errorf("%d fetches", n)
 		}
-
 	})
 }

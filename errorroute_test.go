@@ -41,3 +41,43 @@ func TestABlockWithoutAProviderInAnErrorRouteFindsNobody(t *testing.T) {
 		t.Errorf("got %d %s, and %d requests at the stack", a.StatusCode, a.body, stack.count())
 	}
 }
+
+// bob was refused. In the error route a block that is not for his request must
+// not bring him back for the next one, whatever it takes off his request.
+func TestWhoeverWasRefusedIsNobodyInTheErrorRoute(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	for name, route := range map[string]string{
+		"a block that enforces": "stack_auth {\nrequire roles user\n}\n" + proxy(stack),
+		"a matcher":             "@u stack_auth roles user\nreverse_proxy @u " + stack.URL + "\nrespond no 403\n",
+		"a proxy of everything": proxy(stack),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := startGateway(t, protect(issuer, "require roles admin", "errors caddy")+
+				"handle_errors {\n@never path /never\nroute {\nstack_auth @never {\n"+trust(issuer, "")+"strip_headers X-Internal-*\n}\n"+
+				route+"}\n}\n"+proxy(stack))
+			token := bearer(issuer.Token("bob", map[string]any{"roles": "user"}))
+			for _, forged := range []string{"X-Kept: x", "X-Internal-A: x", "X-Auth-User-Id: admin"} {
+				before := stack.count()
+				g.do(t, "GET", "/v1/models", token, forged)
+				if name == "a proxy of everything" {
+					stack.last(t).identity(t, "")
+				} else if stack.count() != before {
+					t.Errorf("%s: bob reached the stack", forged)
+				}
+			}
+		})
+	}
+}
+
+// What was set for alice before an error is not what a proxy in front sent.
+func TestAnIdentityThatWasSetIsNoSourceInTheErrorRoute(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	edge := "provider upstream_header {\nprincipal_header X-Auth-User-Id\nattributes_header X-Auth-Attributes\ntrusted_proxies 127.0.0.1\n}\n"
+	g := startGateway(t, protect(issuer)+"error /failing \"on purpose\" 500\nhandle_errors {\n@never path /never\nstack_auth @never {\n"+
+		edge+"}\nstack_auth {\n"+edge+"}\n"+proxy(stack)+"}\n"+proxy(stack))
+	token := bearer(issuer.Token("alice", map[string]any{"roles": "admin"}))
+	stack.isUntouched(t, func() { g.do(t, "GET", "/failing", token) })
+	// What it did send is one: the proxy has not changed its mind by the error.
+	g.do(t, "GET", "/failing", token, "X-Auth-User-Id: carol")
+	stack.last(t).identity(t, "carol")
+}

@@ -34,6 +34,7 @@ type exchange struct {
 	refused  *refusal
 
 	by       *Handler // that found out who calls, or let the request pass
+	over     bool     // what `by` decided was before an error, and holds no more
 	withheld providers.Withheld
 	earlier  providers.TokenSources // of handlers whose place `by` has taken
 
@@ -104,20 +105,29 @@ func (*exchange) String() string { return "" }
 
 // beforeError returns, in an error route, the record of the request before the
 // error: the route has lost the context that it was in, but its placeholders
-// still answer from it, and would answer first. For a handler without a provider
-// nobody has been found there: what was refused before must not pass now.
+// still answer from it, and would answer first. Nobody has been found there,
+// whoever asks: what was refused before must not pass now, and a header that was
+// set for somebody must not come back as one that somebody sent.
 func beforeError(r *http.Request, h *Handler) *exchange {
 	repl := replacerOf(r)
-	if repl == nil || r.Context().Value(caddyhttp.ErrorCtxKey) == nil {
+	if repl == nil || !inErrorRoute(r) {
 		return nil
 	}
 	v, _ := repl.Get(recordKey)
 	x, _ := v.(*exchange)
-	if x != nil && h.chain == nil {
-		*x = exchange{}
+	switch {
+	case x == nil:
+		return nil
+	case h.chain == nil || x.by == nil:
+		*x = exchange{aside: x.aside}
+	default:
+		x.by.identity.remove(r.Header)
+		*x = exchange{by: x.by, over: true, withheld: x.withheld, earlier: x.earlier, aside: x.aside}
 	}
 	return x
 }
+
+func inErrorRoute(r *http.Request) bool { return r.Context().Value(caddyhttp.ErrorCtxKey) != nil }
 
 // recordKey is no placeholder that is meant to be written; written all the
 // same, it is empty (see String).

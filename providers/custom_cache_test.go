@@ -141,7 +141,7 @@ func TestAnIllEndpointIsAskedAgain(t *testing.T) {
 		var ill atomic.Bool
 		p, calls := newCustomIn(t, "stale_if_error 1m", func(w http.ResponseWriter, r *http.Request) {
 			if ill.Load() {
-				w.WriteHeader(http.StatusInternalServerError)
+				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
 			saying(http.StatusOK, `{"principal":"alice"}`)(w, r)

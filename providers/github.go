@@ -186,16 +186,9 @@ func (g *GitHubToken) Authenticate(r *http.Request, c Credential) Answer {
 	return g.Ask(r, question, func(ctx context.Context) Answer { return g.judge(ctx, c.Token) })
 }
 
-// judge finds out whose token it is. The app is asked first: GitHub has no limit
-// on failures there, whereas many bad tokens at /user lock out the good ones.
+// judge finds out whose token it is. The app is asked last: made-up tokens would
+// use up its rate limit, which is one for all callers, and end here before.
 func (g *GitHubToken) judge(ctx context.Context, token string) Answer {
-	var ends time.Time
-	if g.Application != nil {
-		var answer Answer
-		if ends, answer = g.checkApplication(ctx, token); answer != nil {
-			return answer
-		}
-	}
 	user, answer := g.askUser(ctx, token)
 	if answer != nil {
 		return answer
@@ -204,18 +197,34 @@ func (g *GitHubToken) judge(ctx context.Context, token string) Answer {
 	if g.lists {
 		organizations, answer := g.askOrganizations(ctx, token)
 		if answer != nil {
-			return answer
+			return afterUser(answer)
 		}
 		if reason := g.turnsAway(organizations); reason != "" {
 			return &No{Reason: reason}
 		}
 		addOrganizations(claims, organizations)
 	}
+	var ends time.Time
+	if g.Application != nil {
+		if ends, answer = g.checkApplication(ctx, token); answer != nil {
+			return answer
+		}
+	}
 	identified, err := g.Identify(claims)
 	if err != nil {
 		return &No{Reason: err.Error()}
 	}
 	return &Yes{User: identified, Expires: earlier(ends, user.expires)}
+}
+
+// afterUser says of an answer that GitHub answered: it has told whose the token
+// is. One account in thousands of organizations takes longer than the timeout,
+// and must not open the breaker for the others.
+func afterUser(a Answer) Answer {
+	if cannot, unsure := a.(*CannotTell); unsure {
+		cannot.Answered = true
+	}
+	return a
 }
 
 // turnsAway says why a member of these organizations does not get in. Names

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -80,6 +81,9 @@ func readGitHubOrganizations(reply *Reply) (*githubPage, error) {
 	list, ok := wrapped[""].([]any)
 	if !ok || len(wrapped) != 1 {
 		return nil, errors.New("expected a JSON list")
+	}
+	if len(list) > githubListSize {
+		return nil, fmt.Errorf("more than the %d organizations that were asked for", githubListSize)
 	}
 	page := &githubPage{organizations: make([]githubOrganization, 0, len(list))}
 	for _, element := range list {

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,17 +29,17 @@ func TestATokenOfTheConfiguredAppIsGood(t *testing.T) {
 	s.Issue("gho_alice", appToken("Iv1.app"))
 	wantYes(t, askKind(t, g, "gho_alice"), "github:1001")
 	received := s.Requests()
-	if len(received) != 3 || received[0].Method != http.MethodPost || received[0].Path != "/applications/Iv1.app/token" {
+	if len(received) != 3 || received[2].Method != http.MethodPost || received[2].Path != "/applications/Iv1.app/token" {
 		t.Fatalf("GitHub received %v", received)
 	}
-	check := received[0]
+	check := received[2]
 	if check.Body != `{"access_token":"gho_alice"}` || check.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s with %s", check.Body, check.Header.Get("Content-Type"))
 	}
 	if strings.Contains(check.Header.Get("Authorization"), "gho_alice") {
 		t.Error("the caller's token is the credential")
 	}
-	for _, r := range received[1:] {
+	for _, r := range received[:2] {
 		if r.Header.Get("Authorization") != "Bearer gho_alice" {
 			t.Errorf("%s: Authorization is %q", r.Path, r.Header.Get("Authorization"))
 		}
@@ -56,7 +57,9 @@ func TestATokenThatAliceGaveToAnotherAppDoesNotLetItCallAsAlice(t *testing.T) {
 	// A personal token was issued to no app at all.
 	s.Issue("ghp_alice", readOrg(newAlice()))
 	wantNo(t, askKind(t, g, "ghp_alice"), "GitHub: not a token of the configured application: status 404")
-	wantPaths(t, s, "POST /applications/Iv1.app/token 404", "POST /applications/Iv1.app/token 404")
+	wantPaths(t, s,
+		"GET /user 200", "GET /user/orgs?per_page=100&page=1 200", "POST /applications/Iv1.app/token 404",
+		"GET /user 200", "GET /user/orgs?per_page=100&page=1 200", "POST /applications/Iv1.app/token 404")
 	// Nobody who asks without the app vouches for one who asks with it.
 	open := newKind[*GitHubToken](t, "github_token", "github_api_base_url "+s.URL)
 	wantYes(t, askKind(t, open, "gho_alice"), "github:1001")
@@ -122,8 +125,8 @@ func TestWhatGitHubSaysOfAnApp(t *testing.T) {
 				if text := describe(answer); strings.Contains(text, "orry") || strings.Contains(text, "s3cret") {
 					t.Errorf("what was sent or received is in %q", text)
 				}
-				if n := len(s.Requests()); n != 1 {
-					t.Errorf("%d requests were made: the token was shown on without the app's yes", n)
+				if n := len(s.Requests()); n != 3 {
+					t.Errorf("%d requests were made", n)
 				}
 			})
 		})
@@ -206,4 +209,20 @@ func TestTheRefreshOfAnAppsTokenCostsTheAppOneRequest(t *testing.T) {
 			t.Errorf("the app paid %d requests, want 3", len(posts))
 		}
 	})
+}
+
+// The app's rate limit is one for all callers. Made-up tokens do not use it up.
+func TestMadeUpTokensCostTheAppNothing(t *testing.T) {
+	s, g := newGitHub(t, ofApp)
+	withApp(s)
+	s.Issue("gho_alice", appToken("Iv1.app"))
+	for i := range 20 {
+		wantNo(t, askKind(t, g, fmt.Sprint("gho_made_up_", i)), "GitHub: status 401")
+	}
+	for _, r := range s.Requests() {
+		if r.Method == http.MethodPost {
+			t.Fatal("the app was asked about a made-up token")
+		}
+	}
+	wantYes(t, askKind(t, g, "gho_alice"), "github:1001")
 }

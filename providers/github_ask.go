@@ -27,8 +27,11 @@ const (
 
 // githubListPath returns where a page of the user's organizations is. It is made
 // here and never taken from an answer, which could send the token elsewhere.
+// githubListSize is how many organizations a page has: GitHub's most.
+const githubListSize = 100
+
 func githubListPath(page int) string {
-	return fmt.Sprintf("/user/orgs?per_page=100&page=%d", page)
+	return fmt.Sprintf("/user/orgs?per_page=%d&page=%d", githubListSize, page)
 }
 
 // askUser asks whose token it is. Without a user there is an answer.
@@ -69,7 +72,10 @@ func (g *GitHubToken) askOrganizations(ctx context.Context, token string) ([]git
 				return nil, overLimit(reply, wait)
 			}
 			if reply.Status == http.StatusForbidden {
-				return nil, Unusable(reply, "GitHub: organizations: status 403 (a classic or OAuth token needs the scope read:org)")
+				// Whoever has the token can take the scope off it.
+				cannot := Unusable(reply, "GitHub: organizations: status 403 (a classic or OAuth token needs the scope read:org)")
+				cannot.Provoked = true
+				return nil, cannot
 			}
 			return nil, Unusable(reply, "GitHub: organizations: status %d", reply.Status)
 		}
@@ -202,7 +208,7 @@ func cannotRead(reply *Reply, what string, err error) Answer {
 // overLimit is what a caller hears who has asked GitHub too often. That limit is
 // the caller's own, so the breaker takes no notice of it.
 func overLimit(reply *Reply, wait time.Duration) Answer {
-	return &CannotTell{Err: fmt.Errorf("GitHub: rate limit: status %d", reply.Status), RetryAfter: wait, Answered: true}
+	return &CannotTell{Err: fmt.Errorf("GitHub: rate limit: status %d", reply.Status), RetryAfter: wait, Answered: true, Provoked: true}
 }
 
 // githubLimit reports whether an answer only says that there were too many

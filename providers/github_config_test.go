@@ -86,7 +86,7 @@ func TestPlaceholdersAreExpandedWhereNobodySeesThem(t *testing.T) {
 	s.Issue("gho_alice", appToken("Iv1.app"))
 	wantYes(t, askKind(t, g, "gho_alice"), "github:1001")
 	wantPaths(t, s,
-		"POST /api/v3/applications/Iv1.app/token 200", "GET /api/v3/user 200", "GET /api/v3/user/orgs?per_page=100&page=1 200")
+		"GET /api/v3/user 200", "GET /api/v3/user/orgs?per_page=100&page=1 200", "POST /api/v3/applications/Iv1.app/token 200")
 	exported, err := json.Marshal(g)
 	if err != nil {
 		t.Fatal(err)

@@ -128,6 +128,10 @@ func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) An
 	if err := r.Context().Err(); err != nil {
 		return &CannotTell{Err: err}
 	}
+	// What says of itself that it is over need not be asked about.
+	if shown := unverifiedExpiry(q.Token); !shown.IsZero() && !time.Now().Before(shown.Add(n.leeway)) {
+		return &No{Reason: reasonExpired, Expired: true}
+	}
 	var answer Answer
 	if n.ttl == 0 {
 		// Not shared: an answer to a question that was asked before this request
@@ -138,8 +142,8 @@ func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) An
 	} else {
 		answer = n.join(r, key, q, call)
 	}
-	if _, unsure := answer.(*CannotTell); unsure {
-		if yes := n.stale(key, time.Now()); yes != nil {
+	if cannot, unsure := answer.(*CannotTell); unsure && !cannot.Provoked {
+		if yes := n.stale(key, q, time.Now()); yes != nil {
 			return yes
 		}
 	}
@@ -202,17 +206,30 @@ func (n *Network) recall(key answerKey, now time.Time) *remembered {
 }
 
 // stale returns a yes beyond its time, where stale_if_error lets it serve on.
-func (n *Network) stale(key answerKey, now time.Time) Answer {
+func (n *Network) stale(key answerKey, q Question, now time.Time) Answer {
 	if n.StaleIfError == nil {
 		return nil
 	}
 	hit, there := n.answers.yeses.Get(key)
+	if there && n.refusedSince(q, hit) {
+		return nil
+	}
 	// Subtracted, and not added: two long times could overflow.
 	if there && hit.live(now) && hit.age(now)-n.ttl < time.Duration(*n.StaleIfError) {
 		n.log.Debug("the judge cannot tell: its last yes serves on")
 		return hit.yes
 	}
 	return nil
+}
+
+// refusedSince reports whether the token was refused after the yes was given, be
+// it with another request: then it has been revoked, as far as can be known.
+func (n *Network) refusedSince(q Question, yes *remembered) bool {
+	if q.Posted == nil {
+		return false // a no has taken the yes's place
+	}
+	no, there := n.answers.noes.Peek(n.keyOf(Question{Token: q.Token}))
+	return there && !no.stored.Before(yes.stored)
 }
 
 // keeps reports whether a yes can serve again.
@@ -238,6 +255,9 @@ func (n *Network) consult(ctx context.Context, key answerKey, q Question, call f
 		}
 	case *No:
 		n.answers.addNo(key, &remembered{no: a, stored: asked})
+		if q.Posted != nil {
+			n.answers.addNo(n.keyOf(Question{Token: q.Token}), &remembered{no: a, stored: asked})
+		}
 	}
 	return answer
 }

@@ -1,8 +1,11 @@
 package providers
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,4 +135,48 @@ func TestAShapeThatCannotBeEncodedIsAnError(t *testing.T) {
 	if err := o.CleanUpJudge(); err != nil {
 		t.Error(err)
 	}
+}
+
+// mallory's key is revoked. She asks so that only her own question fails: what
+// was said of her before must not serve on.
+func TestWhoeverProvokesAFailureIsNotServedByIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const key = "key-of-mallory"
+		for name, cannot := range map[string]*CannotTell{
+			"by what she sends":    {Err: errors.New("status 500"), Answered: true, Provoked: true},
+			"of the service's own": {Err: errors.New("status 500"), Answered: true},
+			"of nobody":            {Err: errors.New("refused")},
+		} {
+			o := newSphinx(t, "https://a", func(context.Context, string) Answer { return yesUntil("mallory", time.Time{}) },
+				withTTL(time.Second), withStale(time.Hour))
+			wantYes(t, askKind(t, o, key), "mallory")
+			time.Sleep(2 * time.Second)
+			o.says = always(cannot)
+			_, served := askKind(t, o, key).(*Yes)
+			if served == cannot.Provoked {
+				t.Errorf("%s: served on is %t", name, served)
+			}
+		}
+	})
+}
+
+// A *no* to one request says that the key is over, and so it does for others
+// that were allowed before: none of them is served on when the judge is down.
+func TestARefusalOfOneRequestEndsWhatServesOnForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := newCustomIn(t, "stale_if_error 1h", saying(http.StatusOK, `{"principal":"alice"}`))
+		ask := func(path string) Answer {
+			return p.Authenticate(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil), Credential{Token: "key"})
+		}
+		wantYes(t, ask("/a"), "alice")
+		wantYes(t, ask("/b"), "alice")
+		time.Sleep(time.Minute)
+		p.reaches(saying(http.StatusUnauthorized, ``))
+		wantNo(t, ask("/a"), "endpoint refuses the credential: status 401")
+		p.reaches(saying(http.StatusServiceUnavailable, ``))
+		wantCannotTell(t, ask("/b"))
+		wantNo(t, ask("/a"), "endpoint refuses the credential: status 401")
+		time.Sleep(noTTL)
+		wantCannotTell(t, ask("/a"))
+	})
 }

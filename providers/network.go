@@ -10,7 +10,15 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
+)
+
+// pingAfter is how long an HTTP/2 connection may say nothing before it is asked
+// whether it is there, and pingWait how long it has for that.
+const (
+	pingAfter = 3 * time.Second
+	pingWait  = 2 * time.Second
 )
 
 // defaultTimeout bounds one call to a service.
@@ -83,6 +91,9 @@ func (f *TokenForm) check() error {
 	case formPrefix:
 		if len(f.Prefixes) == 0 || slices.Contains(f.Prefixes, "") {
 			return fmt.Errorf("tokens prefix: expected at least one prefix")
+		}
+		if i := slices.IndexFunc(f.Prefixes, HasPlaceholder); i >= 0 {
+			return fmt.Errorf("tokens prefix %q: placeholders are not resolved here", f.Prefixes[i])
 		}
 	default:
 		return fmt.Errorf("tokens %q: expected jwt, opaque or prefix", f.Form)
@@ -187,6 +198,12 @@ func (n *Network) loadTransport(ctx caddy.Context) (http.RoundTripper, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	// A connection that died in silence (a failover of a load balancer, a NAT
+	// that forgot it) would otherwise be used until TCP gives up, minutes later:
+	// a request that times out does not end an HTTP/2 connection.
+	if h, ok := v.(*reverseproxy.HTTPTransport); ok && h.Transport != nil && h.Transport.HTTP2 == nil {
+		h.Transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait}
 	}
 	transport, ok := v.(http.RoundTripper)
 	if !ok {

@@ -229,7 +229,7 @@ func (o *OAuth2Token) remembered(key answerKey, now time.Time) *Yes {
 	case !hit.live(now):
 		o.answers.yeses.Remove(key)
 		return nil
-	case o.CacheTTL != nil && now.Sub(hit.stored) >= time.Duration(*o.CacheTTL):
+	case o.CacheTTL != nil && hit.age(now) >= time.Duration(*o.CacheTTL):
 		return nil
 	case !o.keys.Trusts(hit.key):
 		return nil

@@ -108,10 +108,13 @@ const clientCertificate = "http.request.tls.client."
 // of a login that failed.
 var callersOwn = []string{
 	"http.request.", "http.regexp.", "http.matchers.", "http.auth.candidate.", "http.error.", "http.response.",
+	"http.vars.client_ip", // of X-Forwarded-For, where Caddy trusts a proxy
 }
 
 // notPerRequest are the same for every caller, so everybody would be one.
-var notPerRequest = []string{"env.", "file.", "system.", "time.", "http.stack_auth."}
+var notPerRequest = []string{
+	"env.", "file.", "system.", "time.", "http.stack_auth.", "http.shutting_down", "http.time_until_shutdown",
+}
 
 // checkPlaceholder returns an error unless the text is one placeholder, and one
 // that a caller cannot write.
@@ -141,19 +144,20 @@ func (p *Placeholders) Authenticate(r *http.Request, _ Credential) Answer {
 	if !ok {
 		return &CannotTell{Err: errors.New("request has no placeholders")}
 	}
-	principal := valueOf(repl, p.principal)
+	read := reader(r, repl)
+	principal := caddy.ToString(read(p.principal))
 	if principal == "" {
 		return placeholderUnset
 	}
-	if p.fromCertificate() && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+	if p.trustsUnverified(r) {
 		return &No{Reason: "client certificate is not verified against a CA: see client_auth's mode and trust_pool"}
 	}
 	claims := make(map[string]any, len(p.Attributes))
 	for _, a := range p.Attributes {
-		addValues(claims, a.Attribute, a.values(repl))
+		addValues(claims, a.Attribute, a.values(read))
 	}
 	tenant := ""
-	if text := strings.TrimSpace(valueOf(repl, p.tenant)); text != "" {
+	if text := strings.TrimSpace(caddy.ToString(read(p.tenant))); text != "" {
 		var err error
 		if tenant, err = abac.ParseTenant(text); err != nil {
 			return &No{Reason: fmt.Sprintf("placeholder of tenant: %v", err)}
@@ -166,6 +170,18 @@ func (p *Placeholders) Authenticate(r *http.Request, _ Credential) Answer {
 	return &Yes{User: user}
 }
 
+// trustsUnverified reports whether something would be taken from a client
+// certificate that Caddy has not verified. Attributes of one that is not there
+// are unset, and nothing is wrong with that.
+func (p *Placeholders) trustsUnverified(r *http.Request) bool {
+	verified := r.TLS != nil && len(r.TLS.VerifiedChains) > 0
+	shown := r.TLS != nil && len(r.TLS.PeerCertificates) > 0
+	if strings.HasPrefix(p.principal, clientCertificate) {
+		return !verified
+	}
+	return p.fromCertificate() && shown && !verified
+}
+
 // fromCertificate reports whether anything is taken from a client certificate.
 func (p *Placeholders) fromCertificate() bool {
 	return strings.HasPrefix(p.principal, clientCertificate) || strings.HasPrefix(p.tenant, clientCertificate) ||
@@ -174,17 +190,21 @@ func (p *Placeholders) fromCertificate() bool {
 		})
 }
 
-// valueOf returns the text of a placeholder, empty where it is unset.
-func valueOf(repl *caddy.Replacer, key string) string {
-	if key == "" {
-		return ""
+// reader returns what placeholders of the request have, nil where one is unset.
+// Of a certificate that is not there Caddy gives a serial number `<nil>`.
+func reader(r *http.Request, repl *caddy.Replacer) func(key string) any {
+	shown := r.TLS != nil && len(r.TLS.PeerCertificates) > 0
+	return func(key string) any {
+		if key == "" || !shown && strings.HasPrefix(key, clientCertificate) {
+			return nil
+		}
+		v, _ := repl.Get(key)
+		return v
 	}
-	v, _ := repl.Get(key)
-	return caddy.ToString(v)
 }
 
-func (a AttributePlaceholder) values(repl *caddy.Replacer) []any {
-	v, _ := repl.Get(keyOfPlaceholder(a.Placeholder))
+func (a AttributePlaceholder) values(read func(string) any) []any {
+	v := read(keyOfPlaceholder(a.Placeholder))
 	var texts []string
 	switch v := v.(type) {
 	case []string:

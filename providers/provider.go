@@ -93,6 +93,10 @@ type CannotTell struct {
 	// used. Others may ask it all the same: what one caller's credential
 	// provokes does not open the circuit breaker.
 	Answered bool
+	// Provoked says that the caller may have brought this about: by what he sent,
+	// or by using up a limit of his own. A yes of before does not serve on then,
+	// or whoever is turned away tomorrow could make it last.
+	Provoked bool
 }
 
 func (*Yes) answer()        {}

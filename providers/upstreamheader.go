@@ -181,6 +181,10 @@ func (u *UpstreamHeader) Trusts(r *http.Request) bool {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == unixSocket {
 		return u.unix
 	}
+	// TLS early data over QUIC comes before the address has been verified.
+	if r.TLS != nil && !r.TLS.HandshakeComplete {
+		return false
+	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return false

@@ -103,7 +103,11 @@ func (w *fileWatch) leave() error {
 // fresh reports whether what the file last said still counts. It goes by when
 // that was, and not by whether the file is known to be broken: a disk that hangs
 // says nothing.
-func (w *fileWatch) fresh(now time.Time) bool { return now.Sub(*w.checked.Load()) < watchHolds }
+func (w *fileWatch) fresh(now time.Time) bool {
+	checked := *w.checked.Load()
+	// By whichever clock says more: one stands still while the machine sleeps.
+	return max(now.Sub(checked), now.Round(0).Sub(checked.Round(0))) < watchHolds
+}
 
 func startWatching(path string) *watchedFile {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -27,6 +27,16 @@ const MaxBody = 1 << 20
 // the question that got too much.
 var ErrTooLarge = errors.New("has more than 1 MiB")
 
+// ErrBroken is an answer that did not come, or broke off, on a connection that
+// was made. The question can be what broke it: a token longer than the service
+// wants in a header, say.
+var ErrBroken = errors.New("broken off")
+
+// broken is an error that is ErrBroken, whatever it says.
+type broken struct{ error }
+
+func (broken) Is(target error) bool { return target == ErrBroken }
+
 // userAgent is sent where the request says nothing else. GitHub refuses
 // requests without one.
 const userAgent = "caddy-stack-auth"
@@ -79,10 +89,13 @@ func plain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("connection closed before the answer was complete")
+		return broken{errors.New("connection closed before the answer was complete")}
 	}
 	if failed, ok := errors.AsType[*net.OpError](err); ok {
-		return failed
+		if failed.Op == "dial" || failed.Op == "remote error" { // of TLS, before anything was asked
+			return failed
+		}
+		return broken{failed}
 	}
 	// Caddy's transport says so of a connection that it could not make, and lets
 	// nobody look inside. Nothing has been received then.
@@ -95,7 +108,7 @@ func plain(err error) error {
 	if strings.HasPrefix(err.Error(), "tls: ") || strings.HasPrefix(err.Error(), "remote error: tls: ") {
 		return err
 	}
-	return errors.New("answer is not HTTP, or broken off")
+	return broken{errors.New("answer is not HTTP, or broken off")}
 }
 
 // RetryAfter returns how long the answer asks to wait (RFC 9110, section

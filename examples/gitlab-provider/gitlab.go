@@ -11,8 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -114,13 +112,13 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	base, err := providers.Expand("gitlab_url", t.GitLabURL)
+	base, err := providers.ExpandAddress("gitlab_url", t.GitLabURL, t.AllowHTTP)
 	if err != nil {
 		return err
 	}
-	if err := checkBase(base, t.AllowHTTP); err != nil {
+	if !isBase(base) {
 		// As it is written: what it expands to may be a secret.
-		return fmt.Errorf("gitlab_url %s: %w", t.GitLabURL, err)
+		return fmt.Errorf("gitlab_url %s: expected it to give a URL without a query", t.GitLabURL)
 	}
 	base = strings.TrimRight(base, "/")
 	t.address = base + "/api/v4/user"
@@ -160,37 +158,17 @@ func (t *Token) check() error {
 	if t.GitLabURL == "" {
 		return errors.New("gitlab_url is required")
 	}
-	if err := providers.CheckPlaceholders("gitlab_url", t.GitLabURL); err != nil {
+	if err := providers.CheckAddress("gitlab_url", t.GitLabURL, t.AllowHTTP); err != nil {
 		return err
 	}
-	if providers.HasPlaceholder(t.GitLabURL) {
-		return nil
-	}
-	if err := checkBase(t.GitLabURL, t.AllowHTTP); err != nil {
-		return fmt.Errorf("gitlab_url: %w", err)
+	if !providers.HasPlaceholder(t.GitLabURL) && !isBase(t.GitLabURL) {
+		return errors.New("gitlab_url: expected a URL without a query")
 	}
 	return nil
 }
 
-// checkBase returns an error unless a path can be put behind the URL, and a
-// token be sent there.
-func checkBase(base string, allowHTTP bool) error {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("expected an absolute https URL")
-	case u.User != nil || strings.ContainsAny(base, "?#"):
-		return errors.New("expected a URL without credentials, query and fragment")
-	case u.Scheme == "http" && !allowHTTP && !isLoopback(u.Hostname()):
-		return errors.New("expected https (plain http needs allow_http)")
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
-}
+// isBase reports whether a path can be put behind the URL.
+func isBase(address string) bool { return !strings.ContainsAny(address, "?#") }
 
 var (
 	_ caddy.Provisioner     = (*Token)(nil)

@@ -104,6 +104,10 @@ func TestWhileGitLabCannotTellNobodyNewIsLetIn(t *testing.T) {
 			w.Header().Set("Retry-After", "40")
 			says(503, "")(w, r)
 		}, "40"},
+		"429, until a date far away": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "Fri, 01 Jan 2100 00:00:00 GMT")
+			says(429, "Retry later\n")(w, r)
+		}, "3600"},
 		"429": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "20")
 			says(429, "Retry later\n")(w, r)
@@ -115,6 +119,10 @@ func TestWhileGitLabCannotTellNobodyNewIsLetIn(t *testing.T) {
 		"null":                  {says(200, "null"), "1"},
 		"a list":                {says(200, "["+alice+"]"), "1"},
 		"bytes behind":          {says(200, alice+"{}"), "1"},
+		"a member twice":        {says(200, `{"id":8,"id":7,"username":"alice","state":"active"}`), "1"},
+		"one escaped":           {says(200, `{"id":8,"\u0069d":7,"username":"alice","state":"active"}`), "1"},
+		"not UTF-8":             {says(200, "{\"id\":7,\"username\":\"ali\xffce\",\"state\":\"active\"}"), "1"},
+		"a 403 with one twice":  {says(403, `{"message":"x","message":"y"}`), "1"},
 		"no id":                 {says(200, `{"username":"alice","state":"active"}`), "1"},
 		"an id of another form": {says(200, `{"id":7.5,"ID":7,"username":"alice","state":"active"}`), "1"},
 		"the id 0":              {says(200, `{"id":0,"username":"alice","state":"active"}`), "1"},
@@ -181,8 +189,8 @@ func TestMistakesAreFoundEarly(t *testing.T) {
 		"gitlab_token":                                                              "gitlab_url is required",
 		"gitlab_token {\n gitlab_url gitlab\n}":                                     "expected an absolute https URL",
 		"gitlab_token {\n gitlab_url http://gitlab.test\n}":                         "expected https (plain http needs allow_http)",
-		"gitlab_token {\n gitlab_url https://u:p@gitlab.test\n}":                    "without credentials, query and fragment",
-		"gitlab_token {\n gitlab_url https://gitlab.test/?x\n}":                     "without credentials, query and fragment",
+		"gitlab_token {\n gitlab_url https://u:p@gitlab.test\n}":                    "without credentials and fragment",
+		"gitlab_token {\n gitlab_url https://gitlab.test/?x\n}":                     "without a query",
 		"gitlab_token {\n gitlab_url {http.request.host}\n}":                        "expected {env.NAME} or {file./absolute/path}",
 		"gitlab_token {\n gitlab_url https://a.test\n gitlab_url https://b.test\n}": "gitlab_url is there twice",
 		"gitlab_token {\n gitlab_url\n}":                                            "wrong argument count",
@@ -204,7 +212,8 @@ func TestMistakesAreFoundEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := caddy.Validate(&parsed)
-	if err == nil || !strings.Contains(err.Error(), "gitlab_url {env.GITLAB_TEST_ADDRESS}: expected https") || strings.Contains(err.Error(), "s3cret") {
+	const want = "gitlab_url {env.GITLAB_TEST_ADDRESS}: expected it to give an absolute https URL"
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -51,6 +51,27 @@ func (k *keycloak) resume(ctx context.Context) error {
 	return err
 }
 
+// down stops it, until back is called or the test ends.
+func (k *keycloak) down(t *testing.T) (back func()) {
+	t.Helper()
+	returned := false
+	back = func() {
+		if returned {
+			return
+		}
+		returned = true
+		// the test's own context is over when it is cleaned up
+		if err := k.resume(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(back)
+	if err := k.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
 func ownKeycloak(t *testing.T) *keycloak {
 	t.Helper()
 	k, err := secondIDP()
@@ -95,6 +116,42 @@ func (k *keycloak) service(ctx context.Context) (string, error) {
 		"client_id":  {"stack-gateway"}, "client_secret": {"gateway-test-only"},
 	})
 	return got.Access, err
+}
+
+// logout ends the session that a login began, as the client that has it.
+func (k *keycloak) logout(t *testing.T, client string, of tokens) {
+	t.Helper()
+	k.post(t, "logout", url.Values{"client_id": {client}, "refresh_token": {of.Refresh}})
+}
+
+// revoke takes back an access token, as the client that has it.
+func (k *keycloak) revoke(t *testing.T, client string, of tokens) {
+	t.Helper()
+	k.post(t, "revoke", url.Values{"client_id": {client}, "token": {of.Access}, "token_type_hint": {"access_token"}})
+}
+
+// calls reports whether it calls a token active, asked as stack-gateway.
+func (k *keycloak) calls(t *testing.T, token string) (active bool) {
+	t.Helper()
+	a := k.post(t, "token/introspect", url.Values{
+		"token": {token}, "client_id": {"stack-gateway"}, "client_secret": {"gateway-test-only"},
+	})
+	var got struct{ Active bool }
+	a.decode(t, &got)
+	return got.Active
+}
+
+func (k *keycloak) post(t *testing.T, endpoint string, form url.Values) answer {
+	t.Helper()
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	a, err := ask(t.Context(), client, http.MethodPost, k.issuer+"/protocol/openid-connect/"+endpoint, header, form.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.status/100 != 2 {
+		t.Fatalf("keycloak's %s: %d %s", endpoint, a.status, a.body)
+	}
+	return a
 }
 
 func (k *keycloak) grant(ctx context.Context, form url.Values) (tokens, error) {

@@ -53,7 +53,7 @@ func TestAMistakeIsFoundAtItsLine(t *testing.T) {
 	for lines, want := range map[string]string{
 		"":       "file or key is required, at Testfile:3",
 		"file":   "wrong argument count",
-		"file a": "", "file a b": "wrong argument count",
+		"file a": "", "file a b": "expected one value",
 		"file a\nfile b":                   "file is there twice, at Testfile:3",
 		"file {http.request.uri.path}":     "file: {http.request.uri.path}: expected {env.NAME} or {file./absolute/path}, at Testfile:2",
 		"key":                              "key: expected a hash and a principal, got 0 arguments, at Testfile:2",
@@ -77,7 +77,7 @@ func TestAMistakeIsFoundAtItsLine(t *testing.T) {
 		"key " + someHash + " a {\nattribute a.b x\n}":                                    `key: attribute name "a.b": expected`,
 		"key " + someHash + " a {\nattribute roles x\n\n\nattribute roles \"\"\n}":        `a value is empty, at Testfile:6`,
 		"key " + someHash + " a {\ntenant\n}":                                             "wrong argument count",
-		"key " + someHash + " a {\ntenant a b\n}":                                         "wrong argument count",
+		"key " + someHash + " a {\ntenant a b\n}":                                         "expected one value",
 		"key " + someHash + " a {\ntenant a\ntenant b\n}":                                 "tenant is there twice, at Testfile:4",
 		"key " + someHash + " a {\ntenant -a\n}":                                          "key: tenant is not of the form [a-z0-9][a-z0-9_-]*, at Testfile:3",
 		"key " + someHash + " a {\nexpires\n}":                                            "wrong argument count",

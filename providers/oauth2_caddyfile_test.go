@@ -95,7 +95,7 @@ func TestTheShortestBlocks(t *testing.T) {
 func TestMistakesInTheCaddyfileAreErrorsWithTheirLine(t *testing.T) {
 	for _, tc := range []struct{ lines, want string }{
 		{"issuer", "wrong argument count or unexpected line ending after 'issuer', at Testfile:2"},
-		{"issuer a b", "wrong argument count or unexpected line ending after 'b', at Testfile:2"},
+		{"issuer a b", "issuer: expected one value; quote it if it has blanks, at Testfile:2"},
 		{"issuer https://a\nissuer https://b", "issuer is there twice, at Testfile:3"},
 		{"issuer \"\"", "issuer is empty, at Testfile:2"},
 		{"issuer idp.example", "issuer \"idp.example\": expected an absolute https URL, at Testfile:2"},
@@ -123,7 +123,7 @@ func TestMistakesInTheCaddyfileAreErrorsWithTheirLine(t *testing.T) {
 		{"leeway -1s", "leeway -1s: expected zero or more, at Testfile:2"},
 		{"leeway 5m1s", "leeway 5m1s: expected at most 5m0s, at Testfile:2"},
 		{"leeway 1s\nleeway 2s", "leeway is there twice, at Testfile:3"},
-		{"leeway 1s 2s", "wrong argument count or unexpected line ending after '2s', at Testfile:2"},
+		{"leeway 1s 2s", "leeway: expected one value; quote it if it has blanks, at Testfile:2"},
 		{"max_token_lifetime 0", "max_token_lifetime 0s: expected more than zero, at Testfile:2"},
 		{"max_token_lifetime x", "max_token_lifetime \"x\": expected a duration such as 30s, at Testfile:2"},
 		{"max_token_lifetime 1h\nmax_token_lifetime 1h", "max_token_lifetime is there twice, at Testfile:3"},
@@ -176,9 +176,9 @@ func TestMistakesInTheCaddyfileAreErrorsWithTheirLine(t *testing.T) {
 		{"principal_claim sub \"\"", "principal_claim: claim path is empty, at Testfile:2"},
 		{"principal_claim sub\nprincipal_claim x", "principal_claim is there twice: name all claims in one line, at Testfile:3"},
 		{"principal_prefix", "wrong argument count or unexpected line ending after 'principal_prefix', at Testfile:2"},
-		{"principal_prefix a b", "wrong argument count or unexpected line ending after 'b', at Testfile:2"},
+		{"principal_prefix a b", "principal_prefix: expected one value; quote it if it has blanks, at Testfile:2"},
 		{"tenant_claim", "wrong argument count or unexpected line ending after 'tenant_claim', at Testfile:2"},
-		{"tenant_claim a b", "wrong argument count or unexpected line ending after 'b', at Testfile:2"},
+		{"tenant_claim a b", "tenant_claim: expected one value; quote it if it has blanks, at Testfile:2"},
 		{"tenant_claim a\ntenant_claim b", "tenant_claim is there twice, at Testfile:3"},
 	} {
 		if _, err := parse(tc.lines); err == nil || err.Error() != tc.want {

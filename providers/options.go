@@ -30,7 +30,8 @@ func TextOption(d *caddyfile.Dispenser, to *string) error {
 	}
 	*to = d.Val()
 	if d.NextArg() {
-		return d.ArgErr()
+		// Not Caddy's words, which show it: of a secret with a blank it is the half.
+		return d.Errf("%s: expected one value; quote it if it has blanks", name)
 	}
 	if *to == "" {
 		return d.Errf("%s is empty", name)

@@ -243,7 +243,7 @@ func TestMistakesOfUpstreamHeaderAreErrorsOfTheConfiguration(t *testing.T) {
 		ok + "timeout 5s":                                  `unrecognized option "timeout" of provider upstream_header`,
 		ok + "claims_mapping {\ngroups id\n}":              "claims_mapping: attribute",
 		"principal_header \"\"\ntrusted_proxies 10.0.0.1":  "principal_header is empty",
-		"principal_header X-User Y\ntrusted_proxies ::1":   "wrong argument count",
+		"principal_header X-User Y\ntrusted_proxies ::1":   "expected one value",
 		"principal_header {env.NAME}\ntrusted_proxies ::1": `"{env.NAME}" is not the name of a header`,
 	} {
 		_, err := parseKind("upstream_header", lines)

@@ -1,7 +1,11 @@
 package stackauth_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
@@ -80,4 +84,45 @@ func TestAnIdentityThatWasSetIsNoSourceInTheErrorRoute(t *testing.T) {
 	// What it did send is one: the proxy has not changed its mind by the error.
 	g.do(t, "GET", "/failing", token, "X-Auth-User-Id: carol")
 	stack.last(t).identity(t, "carol")
+}
+
+// The same where the first block of the route finds nobody itself.
+func TestABlockThatEnforcesFirstInAnErrorRouteLosesNothing(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	token := bearer(issuer.Token("alice", map[string]any{"roles": "admin"}))
+	begin := protect(issuer) + "error /failing \"on purpose\" 500\nhandle_errors {\n@never path /never\nroute {\nstack_auth @never {\nrequire roles admin\n}\n"
+	for _, principal := range []string{"X-Auth-User-Id", "X-User"} {
+		outer := protect(issuer, "identity_headers {\nprincipal "+principal+"\n}")
+		edge := "stack_auth {\nprovider upstream_header {\nprincipal_header " + principal + "\ntrusted_proxies 127.0.0.1\n}\n}\n"
+		g := startGateway(t, outer+begin[len(protect(issuer)):]+edge+proxy(stack)+"}\n}\n"+proxy(stack))
+		stack.isUntouched(t, func() { g.do(t, "GET", "/failing", token) })
+	}
+	g := startGateway(t, begin+protect(issuer)+proxy(stack)+"}\n}\n"+proxy(stack))
+	g.do(t, "GET", "/failing", token)
+	stack.last(t).identity(t, "alice") // her credential is there for a block that asks again
+}
+
+// The errors of a subroute keep the context in which bob was refused.
+func TestWhoeverWasRefusedIsNobodyInTheErrorsOfASubroute(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, "respond replaced")
+	provider := fmt.Sprintf(`{"type":"oauth2_token","issuer":%q,"audience":[%q]}`, issuer.URL, testissuer.Audience)
+	require := func(role string) string { return fmt.Sprintf(`[{"attribute":"roles","values":[%q]}]`, role) }
+	proxied := fmt.Sprintf(`{"handler":"reverse_proxy","upstreams":[{"dial":%q}]}`, strings.TrimPrefix(stack.URL, "http://"))
+	for name, routes := range map[string]string{
+		"a block that enforces": `{"handle":[{"handler":"stack_auth","require":` + require("user") + `},` + proxied + `]}`,
+		"a matcher":             `{"match":[{"stack_auth":{"require":` + require("user") + `}}],"handle":[` + proxied + `]}`,
+	} {
+		for _, outer := range []string{"", `{"handler":"stack_auth","providers":[` + provider + `]},`} {
+			config := fmt.Sprintf(`{"admin":{"disabled":true},"apps":{"http":{"grace_period":1,"servers":{"s":{"listen":[%q],"automatic_https":{"disable":true},
+				"routes":[{"handle":[%s{"handler":"subroute","routes":[{"handle":[{"handler":"stack_auth","errors":"caddy","providers":[%s],"require":%s}]}],
+				"errors":{"routes":[%s]}}]}]}}}}}`, g.Address, outer, provider, require("admin"), routes)
+			if err := caddy.Load([]byte(config), true); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			stack.isUntouched(t, func() {
+				g.do(t, "GET", "/v1/models", bearer(issuer.Token("bob", map[string]any{"roles": "user"})))
+			})
+		}
+	}
 }

@@ -204,7 +204,7 @@ const defaultRealm = "stack"
 // setting returns what the handler says, or else the one whose identity it
 // enforces on.
 func (x *exchange) setting(h *Handler, of func(*Handler) string) string {
-	if own := of(h); own != "" || x.by == nil {
+	if own := of(h); own != "" || x.by == nil || x.over {
 		return own
 	}
 	return of(x.by)

@@ -54,7 +54,7 @@ func exchangeOf(ctx context.Context) *exchange {
 // handler with providers starts afresh: what an earlier one established, set
 // and took off is undone.
 func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
-	x, r := record(r, h)
+	x, r := record(r)
 	x.rule, x.decision, x.refused = "", "", nil
 	if h.chain == nil {
 		return x, r
@@ -71,18 +71,28 @@ func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 
 // record returns the record of the request, made if there is none, and the
 // request that carries it.
-func record(r *http.Request, h *Handler) (*exchange, *http.Request) {
+func record(r *http.Request) (*exchange, *http.Request) {
 	x := exchangeOf(r.Context())
 	if x != nil {
+		x.endRefused()
 		return x, r
 	}
-	if x = beforeError(r, h); x == nil {
+	if x = beforeError(r); x == nil {
 		x = new(exchange)
 		if repl := replacerOf(r); repl != nil {
 			repl.Map(x.placeholder)
 		}
 	}
 	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+}
+
+// endRefused forgets whom a refusal was about. A further stack_auth after one is
+// in an error route, be it one of a subroute, which keeps its context: what was
+// refused before must not pass now.
+func (x *exchange) endRefused() {
+	if x.refused != nil {
+		x.user, x.anonymous, x.preflight, x.over = nil, false, false, true
+	}
 }
 
 // setAside keeps headers that were stripped. What came first counts: what a
@@ -108,7 +118,7 @@ func (*exchange) String() string { return "" }
 // still answer from it, and would answer first. Nobody has been found there,
 // whoever asks: what was refused before must not pass now, and a header that was
 // set for somebody must not come back as one that somebody sent.
-func beforeError(r *http.Request, h *Handler) *exchange {
+func beforeError(r *http.Request) *exchange {
 	repl := replacerOf(r)
 	if repl == nil || !inErrorRoute(r) {
 		return nil
@@ -118,7 +128,7 @@ func beforeError(r *http.Request, h *Handler) *exchange {
 	switch {
 	case x == nil:
 		return nil
-	case h.chain == nil || x.by == nil:
+	case x.by == nil:
 		*x = exchange{aside: x.aside}
 	default:
 		x.by.identity.remove(r.Header)
@@ -138,7 +148,7 @@ const recordKey = ownPrefix + "\x00record"
 // anonymous callers, and without a stack_auth.
 func UserFromContext(ctx context.Context) (*abac.User, bool) {
 	x := exchangeOf(ctx)
-	if x == nil || x.user == nil {
+	if x == nil || x.user == nil || x.refused != nil {
 		return nil, false
 	}
 	return x.user, true

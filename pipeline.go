@@ -18,7 +18,7 @@ import (
 // it; none goes back.
 func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if h.chain == nil {
-		if x.by == nil { // nobody before us has taken forged headers off
+		if x.by == nil || x.over { // nobody before us has taken forged headers off
 			h.disarm(r)
 		}
 		return h.enforce(x)
@@ -113,15 +113,15 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	r.Trailer = nil
 	defuse(r.Header)
 	x := exchangeOf(r.Context())
-	if x == nil && inErrorRoute(r) {
-		x, r = record(r, h) // before stripping: what was set before the error goes first
+	if x != nil || inErrorRoute(r) {
+		x, r = record(r) // before stripping: what was set before an error goes first
 	}
 	if x != nil && x.by != nil && !x.over {
 		x.setAside(h.inbound.strip(r, x.by.outbound))
 		return next.ServeHTTP(w, r)
 	}
 	if removed := h.inbound.strip(r, nil); removed != nil {
-		x, r = record(r, h)
+		x, r = record(r)
 		x.setAside(removed)
 	}
 	g := guard(w, h.outbound)
@@ -134,7 +134,7 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 // find on a request that was not decided.
 func (h *Handler) disarm(r *http.Request) {
 	x := exchangeOf(r.Context())
-	if x == nil || x.by == nil { // else an earlier stack_auth has done so
+	if x == nil || x.by == nil || x.over { // else an earlier stack_auth has done so
 		x = new(exchange)
 		h.inbound.strip(r, nil)
 		h.withhold(x, r)

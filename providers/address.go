@@ -50,7 +50,7 @@ func checkAddress(option, value string, allowHTTP bool) error {
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("%s %q: expected an absolute https URL", option, withoutSecrets(value))
 	}
-	if u.User != nil || u.Fragment != "" {
+	if u.User != nil || strings.Contains(value, "#") {
 		return fmt.Errorf("%s: expected a URL without credentials and fragment", option)
 	}
 	if u.Scheme == "http" && !allowHTTP && !isLoopback(u) {

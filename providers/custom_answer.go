@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
 )
 
@@ -28,6 +29,16 @@ const maxAnswerNames = 256
 
 // post asks the endpoint.
 func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
+	answer := c.send(ctx, posted, token)
+	// With cache_by token the request that fails may be another than the one that
+	// got the yes: then the caller may have found one that fails.
+	if cannot, unsure := answer.(*CannotTell); unsure && c.CacheBy == cacheByToken {
+		cannot.Provoked = cannot.Answered || errors.Is(cannot.Err, fetch.ErrTooLarge) || errors.Is(cannot.Err, fetch.ErrBroken)
+	}
+	return answer
+}
+
+func (c *Custom) send(ctx context.Context, posted []byte, token string) Answer {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(posted))
 	if err != nil {
 		return &CannotTell{Err: errors.New("preparing request to the endpoint")}
@@ -44,11 +55,7 @@ func (c *Custom) post(ctx context.Context, posted []byte, token string) Answer {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &No{Reason: fmt.Sprintf("endpoint refuses the credential: status %d", reply.Status)}
 	}
-	// It was shown what the caller wrote, which may be what it fails at, unless it
-	// is another server that says so for it.
-	cannot := Unusable(reply, "endpoint: status %d", reply.Status)
-	cannot.Provoked = cannot.Answered
-	return cannot
+	return Unusable(reply, "endpoint: status %d", reply.Status)
 }
 
 // read says who the endpoint says that the credential is of. An answer that

@@ -181,3 +181,30 @@ func TestAttributesWithoutAPossibleNameAreDroppedWithAWarning(t *testing.T) {
 		t.Errorf("logged %v", logs.All())
 	}
 }
+
+// With cache_by token a caller whose key is revoked can look for a request that
+// the endpoint fails at; with cache_by request the one that got the yes is the
+// only one that it could serve on for.
+func TestARevokedKeyIsNotServedOnByAskingForAFailure(t *testing.T) {
+	for _, by := range []string{"token", "request"} {
+		for name, answer := range map[string]http.HandlerFunc{
+			"500":            saying(http.StatusInternalServerError, ``),
+			"a member twice": saying(http.StatusOK, `{"principal":"mallory","principal":"mallory"}`),
+			"too large":      saying(http.StatusOK, strings.Repeat(" ", 2<<20)),
+			"broken off": func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "100")
+				_, _ = w.Write([]byte("{"))
+			},
+			"gone": saying(http.StatusServiceUnavailable, ``),
+		} {
+			server := newJudgeServer(t, saying(http.StatusOK, `{"principal":"mallory"}`))
+			p := newKind[*Custom](t, "custom", "endpoint "+server.URL+"\ncache_by "+by+"\ncache_ttl 1ns\nstale_if_error 1h")
+			wantYes(t, askKind(t, p, "key-of-mallory"), "mallory")
+			server.says(answer)
+			_, served := askKind(t, p, "key-of-mallory").(*Yes)
+			if want := by == "request" || name == "gone"; served != want {
+				t.Errorf("cache_by %s, %s: served on is %t", by, name, served)
+			}
+		}
+	}
+}

@@ -54,8 +54,19 @@ func CheckPlaceholders(option, value string) error {
 		case isFile && !filepath.IsAbs(path):
 			return fmt.Errorf("%s: {%s}: expected an absolute path, as in {file./run/secrets/x}", option, key)
 		case !isFile && (!isEnv || name == ""):
-			return fmt.Errorf("%s: {%s}: expected {env.NAME} or {file./absolute/path}", option, key)
+			return fmt.Errorf("%s%s: expected {env.NAME} or {file./absolute/path}", option, shownPlaceholder(key))
 		}
 		rest = tail
 	}
+}
+
+// shownPlaceholder names one of Caddy's placeholders for an error. Anything else
+// between braces may be a part of a secret that has them.
+func shownPlaceholder(key string) string {
+	for _, prefix := range []string{"http.", "header.", "query.", "cookie.", "vars.", "env.", "system.", "time.", "tls."} {
+		if strings.HasPrefix(key, prefix) {
+			return ": {" + key + "}"
+		}
+	}
+	return ""
 }

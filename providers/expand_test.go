@@ -43,8 +43,8 @@ func TestPlaceholdersAreExpandedOrErrors(t *testing.T) {
 		{"{http.request.host}", "!opt: {http.request.host}: expected {env.NAME} or {file./absolute/path}"},
 		{"{http.request.header.X}", "!opt: {http.request.header.X}: expected {env.NAME} or {file./absolute/path}"},
 		{"{system.hostname}", "!opt: {system.hostname}: expected {env.NAME} or {file./absolute/path}"},
-		{"{$HOME}", "!opt: {$HOME}: expected {env.NAME} or {file./absolute/path}"},
-		{"{}", "!opt: {}: expected {env.NAME} or {file./absolute/path}"},
+		{"{$HOME}", "!opt: expected {env.NAME} or {file./absolute/path}"},
+		{"{}", "!opt: expected {env.NAME} or {file./absolute/path}"},
 		{"{env.A", "!opt: a { is not closed"},
 		{"{env.STACK_AUTH_SET}{", "!opt: a { is not closed"},
 	} {

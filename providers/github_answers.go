@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,18 +68,11 @@ func readGitHubUser(reply *Reply) (*githubPage, error) {
 	return &githubPage{user: u}, nil
 }
 
-// readGitHubOrganizations reads the answer of GET /user/orgs. The list is put
-// into an object, for the one strict reader that there is; what would close the
-// list and go on with members of that object makes more than one of them.
+// readGitHubOrganizations reads the answer of GET /user/orgs.
 func readGitHubOrganizations(reply *Reply) (*githubPage, error) {
-	const open, end = `{"":`, `}`
-	wrapped, err := strictjson.Object(slices.Concat([]byte(open), reply.Body, []byte(end)))
+	list, err := strictjson.List(reply.Body)
 	if err != nil {
 		return nil, err
-	}
-	list, ok := wrapped[""].([]any)
-	if !ok || len(wrapped) != 1 {
-		return nil, errors.New("expected a JSON list")
 	}
 	if len(list) > githubListSize {
 		return nil, fmt.Errorf("more than the %d organizations that were asked for", githubListSize)

@@ -25,11 +25,11 @@ const (
 	maxGitHubLists = 100
 )
 
-// githubListPath returns where a page of the user's organizations is. It is made
-// here and never taken from an answer, which could send the token elsewhere.
 // githubListSize is how many organizations a page has: GitHub's most.
 const githubListSize = 100
 
+// githubListPath returns where a page of the user's organizations is. It is made
+// here and never taken from an answer, which could send the token elsewhere.
 func githubListPath(page int) string {
 	return fmt.Sprintf("/user/orgs?per_page=%d&page=%d", githubListSize, page)
 }

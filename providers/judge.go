@@ -39,7 +39,7 @@ type Question struct {
 	Token string
 
 	// Posted is what else the answer may depend on, such as the whole request
-	// that the judge is shown; empty for nothing.
+	// that the judge is shown; nil for nothing.
 	Posted []byte
 }
 
@@ -121,6 +121,9 @@ func (n *Network) Known(q Question) Answer {
 // on for stale_if_error. An answer is never used beyond the credential's own
 // end, be it that of the Yes or, for a JWT, the exp that it shows.
 func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) Answer) Answer {
+	if q.Posted != nil && n.answers.limits != ofRequests {
+		return &CannotTell{Err: errors.New("provider posts more than a token, and Judge.Posted does not say so"), Answered: true}
+	}
 	key := n.keyOf(q)
 	if hit := n.recall(key, time.Now()); hit != nil {
 		return hit.answer()
@@ -228,7 +231,7 @@ func (n *Network) refusedSince(q Question, yes *remembered) bool {
 	if q.Posted == nil {
 		return false // a no has taken the yes's place
 	}
-	no, there := n.answers.noes.Peek(n.keyOf(Question{Token: q.Token}))
+	no, there := n.answers.noes.Peek(n.refusalOf(q.Token))
 	return there && !no.stored.Before(yes.stored)
 }
 
@@ -256,10 +259,17 @@ func (n *Network) consult(ctx context.Context, key answerKey, q Question, call f
 	case *No:
 		n.answers.addNo(key, &remembered{no: a, stored: asked})
 		if q.Posted != nil {
-			n.answers.addNo(n.keyOf(Question{Token: q.Token}), &remembered{no: a, stored: asked})
+			n.answers.addNo(n.refusalOf(q.Token), &remembered{no: a, stored: asked})
 		}
 	}
 	return answer
+}
+
+// refusalOf is the key under which it is kept that a token was refused with some
+// request. It is no question's.
+func (n *Network) refusalOf(token string) answerKey {
+	key := n.answers.keyOf(&n.shape, token)
+	return sha256.Sum256(append(key[:], "refused"...))
 }
 
 // keyOf returns the key of a question: of the token, and of what was posted

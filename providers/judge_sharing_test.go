@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,4 +180,21 @@ func TestARefusalOfOneRequestEndsWhatServesOnForOthers(t *testing.T) {
 		time.Sleep(noTTL)
 		wantCannotTell(t, ask("/a"))
 	})
+}
+
+// An option that shapes answers and is not part of their key would give one
+// configuration's answer to another. Whoever adds one has to say what it is.
+func TestEveryCommonOptionIsPartOfWhatAnswersDependOn(t *testing.T) {
+	inShape := map[string]bool{
+		"ClaimsPreset": true, "ClaimsMapping": true, "PrincipalClaim": true, "PrincipalPrefix": true, "TenantClaim": true,
+		"Name": true, // beside the others
+	}
+	for field := range reflect.TypeFor[Common]().Fields() {
+		if field.IsExported() && !inShape[field.Name] {
+			t.Errorf("%s is not part of what answers depend on: see commonShape", field.Name)
+		}
+	}
+	if n := reflect.TypeFor[commonShape]().NumField(); n != len(inShape) { // Default is ClaimsMapping's nil
+		t.Errorf("commonShape has %d fields", n)
+	}
 }

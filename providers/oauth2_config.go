@@ -101,6 +101,8 @@ func (o *OAuth2Token) checkMode() error {
 	switch {
 	case o.Introspection != nil && len(o.Algorithms) > 0:
 		return errors.New("algorithms has no meaning with introspection: the issuer judges its tokens")
+	case o.Introspection != nil && o.Introspection.AudienceRequired && o.SkipAudienceCheck:
+		return errors.New("introspection: audience_required and skip_audience_check contradict each other")
 	case o.Introspection == nil && o.Tokens != nil && o.Tokens.Form == formOpaque:
 		return errors.New("tokens opaque: without introspection this provider checks JWTs")
 	case o.Introspection == nil && o.StaleIfError != nil:

@@ -75,6 +75,9 @@ func (p *Placeholders) Provision(ctx caddy.Context) error {
 }
 
 func (p *Placeholders) check() error {
+	if len(p.PrincipalClaim) > 0 {
+		return errors.New("principal_claim has no meaning for placeholders: principal says who calls")
+	}
 	if p.Principal == "" {
 		return errors.New("principal is required: the placeholder that says who calls")
 	}

@@ -120,11 +120,10 @@ func (s *service) report(a Answer, asked time.Time, log *zap.Logger) {
 		if s.breaker.answer(now) {
 			log.Info("the service answers again")
 		}
-	case cannot.Answered || errors.Is(cannot.Err, fetch.ErrTooLarge):
+	case cannot.Answered || errors.Is(cannot.Err, fetch.ErrTooLarge) || errors.Is(cannot.Err, fetch.ErrBroken):
 		if s.breaker.reach(now) {
 			log.Info("the service answers again, though with nothing of use", zap.Error(cannot.Err))
 		}
-	case errors.Is(cannot.Err, fetch.ErrBroken): // by the question or by the service
 	case s.breaker.fail(asked, now):
 		log.Error("the service does not answer: asking once a second until it does", zap.Error(cannot.Err))
 	}

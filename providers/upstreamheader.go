@@ -102,6 +102,8 @@ func (u *UpstreamHeader) Provision(ctx caddy.Context) error {
 
 func (u *UpstreamHeader) check() error {
 	switch {
+	case len(u.PrincipalClaim) > 0:
+		return errors.New("principal_claim has no meaning for upstream_header: principal_header says who calls")
 	case u.PrincipalHeader == "":
 		return errors.New("principal_header is required")
 	case len(u.TrustedProxies) == 0:

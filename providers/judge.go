@@ -41,6 +41,8 @@ type Question struct {
 	// Posted is what else the answer may depend on, such as the whole request
 	// that the judge is shown; nil for nothing.
 	Posted []byte
+
+	ends time.Time // what a JWT shows of its own end, zero for nothing
 }
 
 // SetUpJudge prepares Ask. It belongs into a guest's Provision, behind SetUp
@@ -132,7 +134,11 @@ func (n *Network) Ask(r *http.Request, q Question, call func(context.Context) An
 		return &CannotTell{Err: err}
 	}
 	// What says of itself that it is over need not be asked about.
-	if shown := unverifiedExpiry(q.Token); !shown.IsZero() && !time.Now().Before(shown.Add(n.leeway)) {
+	q.ends = unverifiedExpiry(q.Token)
+	if !q.ends.IsZero() {
+		q.ends = q.ends.Add(n.leeway)
+	}
+	if over(q.ends) {
 		return &No{Reason: reasonExpired, Expired: true}
 	}
 	var answer Answer
@@ -247,7 +253,7 @@ func (n *Network) consult(ctx context.Context, key answerKey, q Question, call f
 	answer := guarded(func() Answer {
 		a := n.service.ask(ctx, time.Duration(n.Timeout), n.log, call)
 		if yes, ok := a.(*Yes); ok {
-			return n.bounded(yes, q.Token)
+			return bounded(yes, q.ends)
 		}
 		return a
 	})
@@ -287,23 +293,22 @@ func (n *Network) keyOf(q Question) answerKey {
 }
 
 // bounded ends a yes with the credential: judges go on saying yes until the
-// second is over, and some never look. The exp of a JWT is not verified here;
-// it can only make the answer shorter.
-func (n *Network) bounded(yes *Yes, token string) Answer {
-	shown := unverifiedExpiry(token)
-	if !shown.IsZero() {
-		shown = shown.Add(n.leeway)
-	}
+// second is over, and some never look. What a JWT shows of its end is not
+// verified here; it can only make the answer shorter.
+func bounded(yes *Yes, shown time.Time) Answer {
 	if !shown.IsZero() && (yes.Expires.IsZero() || shown.Before(yes.Expires)) {
 		shorter := *yes
 		shorter.Expires = shown
 		yes = &shorter
 	}
-	if !yes.Expires.IsZero() && !time.Now().Before(yes.Expires) {
+	if over(yes.Expires) {
 		return &No{Reason: reasonExpired, Expired: true}
 	}
 	return yes
 }
+
+// over reports whether a time is over, if there is one.
+func over(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
 // commonShape is what of the common options shapes an answer.
 type commonShape struct {

@@ -42,7 +42,7 @@ func TestProvidersShareNoAnswers(t *testing.T) {
 				{Token: "b\x00t", Posted: []byte("a")},
 				{Token: "\x00t"},
 			} {
-				about := fmt.Sprintf("%s %q", what, q)
+				about := fmt.Sprintf("%s %q %q", what, q.Token, q.Posted)
 				if other, taken := seen[o.keyOf(q)]; taken {
 					t.Errorf("one answer for %s and %s", about, other)
 				}

@@ -80,6 +80,10 @@ func dateClaim(all map[string]any, name string) (*jwt.NumericDate, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is not a number", name)
 	}
+	return dateOf(name, n)
+}
+
+func dateOf(name string, n strictjson.Number) (*jwt.NumericDate, error) {
 	seconds, err := strconv.ParseFloat(string(n), 64)
 	if err != nil || math.Abs(seconds) > maxSeconds {
 		return nil, fmt.Errorf("%s is out of range", name)

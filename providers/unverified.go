@@ -34,16 +34,12 @@ func unverifiedIssuer(token string) string {
 
 // unverifiedExpiry returns the exp that a JWT shows, zero without one.
 func unverifiedExpiry(token string) time.Time {
-	payload := unverifiedPayload(token)
-	if payload == nil {
+	shown, found := strictjson.NumberIn(unverifiedPayload(token), "exp")
+	if !found {
 		return time.Time{}
 	}
-	claims, err := strictjson.Object(payload)
+	expires, err := dateOf("exp", shown)
 	if err != nil {
-		return time.Time{}
-	}
-	expires, err := dateClaim(claims, "exp")
-	if err != nil || expires == nil {
 		return time.Time{}
 	}
 	return expires.Time

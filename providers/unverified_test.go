@@ -33,9 +33,9 @@ func TestWhatATokenSaysOfItself(t *testing.T) {
 		unsigned(`{"exp":"7"}`):           {},
 		unsigned(`{"exp":1e300}`):         {},
 		unsigned(`{"exp":-5}`):            {"", -5},
-		unsigned(`{"exp":7,"exp":8}`):     {}, // which of them, nobody knows
-		unsigned(`{"exp":7}x`):            {},
-		unsigned(`{"iss":"a","exp":7`):    {"a", 0},
+		unsigned(`{"exp":7,"exp":8}`):     {"", 7}, // the first: it can only end an answer
+		unsigned(`{"exp":7}x`):            {"", 7},
+		unsigned(`{"iss":"a","exp":7`):    {"a", 7},
 		unsigned(`["iss"]`):               {},
 		unsigned(`{"iss":"https:\/\/a"}`): {"https://a", 0},
 		unsigned("{\"iss\":\"\xff\"}"):    {},

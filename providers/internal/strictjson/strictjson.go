@@ -45,6 +45,17 @@ func Object(b []byte) (map[string]any, error) {
 // reading no further than it has to. It checks nothing else: what it returns
 // may select, and must not be believed.
 func String(b []byte, name string) (string, bool) {
+	return member(b, name, '"')
+}
+
+// NumberIn is String for a number.
+func NumberIn(b []byte, name string) (Number, bool) {
+	text, found := member(b, name, '0')
+	return Number(text), found
+}
+
+// member returns the text of the first member of the name, if it is of the kind.
+func member(b []byte, name string, kind jsontext.Kind) (string, bool) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(b))
 	if open, err := dec.ReadToken(); err != nil || open.Kind() != '{' {
 		return "", false
@@ -60,7 +71,7 @@ func String(b []byte, name string) (string, bool) {
 			}
 			continue
 		}
-		if dec.PeekKind() != '"' {
+		if dec.PeekKind() != kind {
 			return "", false
 		}
 		v, err := dec.ReadToken()

@@ -23,7 +23,15 @@ type Attribute struct {
 type Attributes struct {
 	list []Attribute
 	json string
+
+	// sorted are the indexes of the values of each in the order of their bytes;
+	// nil for the few that are sooner looked through. A set would be as fast, and
+	// take more memory than the values.
+	sorted [][]uint32
 }
+
+// few is the number of values up to which they are looked through.
+const few = 16
 
 // NewAttributes returns the set of the given attributes. Values of one name
 // are joined in the order given, repeated values are dropped, and a name
@@ -45,10 +53,12 @@ func NewAttributes(list ...Attribute) Attributes {
 		last := &a.list[len(a.list)-1]
 		last.Values = append(last.Values, given.Values...)
 	}
+	a.list = slices.Clip(a.list)
+	a.sorted = make([][]uint32, len(a.list))
 	for i := range a.list {
 		a.list[i].Values = distinct(a.list[i].Values)
+		a.sorted[i] = sortedIndexes(a.list[i].Values)
 	}
-	a.list = slices.Clip(a.list)
 	a.json = string(appendJSON(nil, a.list))
 	return a
 }
@@ -56,7 +66,6 @@ func NewAttributes(list ...Attribute) Attributes {
 // distinct drops repeated values in place and keeps the order. A map is only
 // worth its memory for the long lists of callers with many groups.
 func distinct(values []string) []string {
-	const few = 16
 	kept := values[:0]
 	if len(values) <= few {
 		for _, v := range values {
@@ -76,20 +85,61 @@ func distinct(values []string) []string {
 	return slices.Clip(kept)
 }
 
+func sortedIndexes(values []string) []uint32 {
+	if len(values) <= few {
+		return nil
+	}
+	indexes := make([]uint32, len(values))
+	for i := range indexes {
+		indexes[i] = uint32(i)
+	}
+	slices.SortFunc(indexes, func(x, y uint32) int { return strings.Compare(values[x], values[y]) })
+	return indexes
+}
+
 // Values returns the values of the named attribute, nil without any. The
 // slice must not be changed.
 func (a Attributes) Values(name string) []string {
-	for i := range a.list {
-		if a.list[i].Name == name {
-			return a.list[i].Values
-		}
+	if i := a.index(name); i >= 0 {
+		return a.list[i].Values
 	}
 	return nil
 }
 
+func (a *Attributes) index(name string) int {
+	for i := range a.list {
+		if a.list[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
 // Has reports whether value is among the values of the named attribute.
 func (a Attributes) Has(name, value string) bool {
-	return slices.Contains(a.Values(name), value)
+	i := a.index(name)
+	return i >= 0 && a.hasAt(i, value)
+}
+
+func (a *Attributes) hasAt(i int, value string) bool {
+	values, sorted := a.list[i].Values, a.sorted[i]
+	if sorted == nil {
+		return slices.Contains(values, value)
+	}
+	_, there := slices.BinarySearchFunc(sorted, value, func(index uint32, want string) int {
+		return strings.Compare(values[index], want)
+	})
+	return there
+}
+
+// share reports whether a value of the named attribute is in both sets.
+func (a *Attributes) share(other *Attributes, name string) bool {
+	for _, v := range other.Values(name) {
+		if a.Has(name, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // All yields every attribute, sorted by name.

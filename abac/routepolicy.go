@@ -1,0 +1,120 @@
+package abac
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// RoutePolicy is an ordered list of route rules, of which the first that applies
+// decides. It is made by NewRoutePolicy, and safe for concurrent use. Without
+// rules it allows everything; with rules and none that applies, nothing.
+type RoutePolicy struct {
+	rules []RouteRule
+	list  []compiledRoute
+	keys  []routeKey
+	slots slots
+}
+
+// NewRoutePolicy compiles the rules. An error names the rule by its number.
+func NewRoutePolicy(rules []RouteRule, compat Compat) (*RoutePolicy, error) {
+	p := &RoutePolicy{rules: rules, list: make([]compiledRoute, 0, len(rules))}
+	for i := range rules {
+		c, err := compileRouteRule(&rules[i], compat, &p.slots)
+		if err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+		p.list = append(p.list, c)
+		p.keys = append(p.keys, keysOf(i, &c)...)
+	}
+	return p, nil
+}
+
+// RouteQuestion is a request to a route.
+type RouteQuestion struct {
+	// User is who asks; nil is somebody anonymous.
+	User *User
+
+	// Method is the HTTP method.
+	Method string
+
+	// Path is the canonical path (see CanonicalPath).
+	Path string
+
+	// Request is what guards are asked about.
+	Request any
+}
+
+// Decide decides. It allocates nothing but what guards and expressions do.
+func (p *RoutePolicy) Decide(q RouteQuestion) Decision {
+	if !isASCII(q.Path) {
+		return p.decide(&q, nil) // keys are about bytes
+	}
+	if len(p.list) == 0 {
+		return Decision{Allowed: true, Cause: NoRules, Rule: -1}
+	}
+	path, method := routePath{q.Path, true}, countedMethod(q.Method)
+	var who asker
+	who.seat(q.User, p.slots)
+	asked := int32(-1)
+	for i := 0; ; i++ {
+		if i = nextKey(p.keys, i, q.Path, method, &who); i == len(p.keys) {
+			return Decision{Cause: NoRuleApplied, Rule: -1}
+		}
+		if p.keys[i].rule == asked {
+			continue
+		}
+		asked = p.keys[i].rule
+		rule := &p.list[asked]
+		if step, err := rule.whyNot(&who, &q, path, method); step.Reason == Applies || err != nil {
+			return rule.decision(int(asked), err)
+		}
+	}
+}
+
+// Explain decides, and says of each rule why it did or did not.
+func (p *RoutePolicy) Explain(q RouteQuestion) Decision {
+	steps := make([]Step, 0, len(p.list))
+	d := p.decide(&q, &steps)
+	d.Steps = steps
+	return d
+}
+
+// decide asks every rule itself, one after the other.
+func (p *RoutePolicy) decide(q *RouteQuestion, steps *[]Step) Decision {
+	if len(p.list) == 0 {
+		return Decision{Allowed: true, Cause: NoRules, Rule: -1}
+	}
+	path, method := routePath{q.Path, isASCII(q.Path)}, countedMethod(q.Method)
+	var who asker
+	who.seat(q.User, p.slots)
+	for i := range p.list {
+		step, err := p.list[i].whyNot(&who, q, path, method)
+		if steps != nil {
+			*steps = append(*steps, step)
+		}
+		if step.Reason == Applies || err != nil {
+			return p.list[i].decision(i, err)
+		}
+	}
+	return Decision{Cause: NoRuleApplied, Rule: -1}
+}
+
+// Len returns the number of rules.
+func (p *RoutePolicy) Len() int { return len(p.rules) }
+
+// Name returns the description of a rule, or else its effect and number.
+func (p *RoutePolicy) Name(rule int) string {
+	return nameOf(p.rules[rule].Effect, rule, p.rules[rule].Description)
+}
+
+// Why says a step of the rule in words.
+func (p *RoutePolicy) Why(rule int, s Step) string {
+	return s.explain(p.rules[rule].When, p.rules[rule].Unless)
+}
+
+func nameOf(effect Effect, index int, description string) string {
+	if description != "" {
+		return description
+	}
+	return string(effect) + " " + strconv.Itoa(index+1)
+}

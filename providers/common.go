@@ -46,6 +46,7 @@ type Common struct {
 	TenantClaim string `json:"tenant_claim,omitempty"`
 
 	kind     string // the module's name below Namespace
+	compat   bool   // with OGX: what its documentation calls the default, where the options leave it open
 	identity identity
 	logger   *zap.Logger
 	dropped  *rate.Sometimes
@@ -64,6 +65,9 @@ type Defaults struct {
 	// PrincipalClaim is the default list of principal claims; nil for a provider
 	// that calls IdentifyAs.
 	PrincipalClaim []string
+	// OGXPrincipalClaim is the same with `compat ogx`; nil where OGX does not
+	// differ.
+	OGXPrincipalClaim []string
 }
 
 // SetUp checks the options and prepares what requests need. It belongs at the
@@ -76,9 +80,10 @@ func (c *Common) SetUp(ctx context.Context, defaults Defaults) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c.compat, _ = ctx.Value(compatKey{}).(bool)
 	c.logger = logger(ctx).With(zap.String("provider", c.Name))
 	c.dropped = &rate.Sometimes{First: 1, Interval: time.Minute}
-	if c.ClaimsPreset == presetOGX && defaults.OGX != nil {
+	if c.mapsAsOGX(defaults) && defaults.OGX != nil {
 		c.logger.Warn("claims_mapping ogx maps identity into roles: a user called admin has the role admin")
 	}
 	var err error
@@ -182,6 +187,23 @@ func (c *Common) warnLeftOut(n int) {
 	c.dropped.Do(func() {
 		c.logger.Warn("leaving out attributes whose names no attribute can have", zap.Int("count", n))
 	})
+}
+
+// mapsAsOGX reports whether claims are mapped as OGX does by default.
+func (c *Common) mapsAsOGX(defaults Defaults) bool {
+	return c.ClaimsPreset == presetOGX || c.compat && c.ClaimsMapping == nil && defaults.OGX != nil
+}
+
+// CompatOGX reports whether the block says `compat ogx`: what its options leave
+// open, the provider does as OGX does.
+func (c *Common) CompatOGX() bool { return c.compat }
+
+type compatKey struct{}
+
+// WithCompatOGX returns a context whose guests do as OGX does where their
+// options leave it open.
+func WithCompatOGX(ctx caddy.Context) caddy.Context {
+	return ctx.WithValue(compatKey{}, true)
 }
 
 type loggerKey struct{}

@@ -84,10 +84,11 @@ func (*GitHubToken) CaddyModule() caddy.ModuleInfo {
 // Provision implements caddy.Provisioner.
 func (g *GitHubToken) Provision(ctx caddy.Context) error {
 	err := g.SetUp(ctx, Defaults{
-		Type:           "github_token",
-		Mapping:        []ClaimMapping{{claimOrganizations, "teams"}},
-		OGX:            []ClaimMapping{{"login", "roles"}, {claimOrganizations, "teams"}},
-		PrincipalClaim: []string{claimPrincipal},
+		Type:              "github_token",
+		Mapping:           []ClaimMapping{{claimOrganizations, "teams"}},
+		OGX:               []ClaimMapping{{"login", "roles"}, {claimOrganizations, "teams"}},
+		PrincipalClaim:    []string{claimPrincipal},
+		OGXPrincipalClaim: []string{"login"},
 	})
 	if err != nil {
 		return err

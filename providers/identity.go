@@ -32,6 +32,9 @@ func newIdentity(c *Common, defaults Defaults) (identity, error) {
 	}
 	if len(names) == 0 {
 		names = defaults.PrincipalClaim
+		if c.compat && defaults.OGXPrincipalClaim != nil {
+			names = defaults.OGXPrincipalClaim
+		}
 	}
 	for _, name := range names {
 		path, err := parseClaimPath(name)
@@ -49,7 +52,7 @@ func newIdentity(c *Common, defaults Defaults) (identity, error) {
 	}
 	mapping := c.ClaimsMapping
 	switch {
-	case c.ClaimsPreset == presetOGX:
+	case c.mapsAsOGX(defaults):
 		mapping = append(slices.Clone(defaults.OGX), mapping...)
 		id.given = defaults.OGX == nil
 	case mapping == nil:
@@ -57,7 +60,7 @@ func newIdentity(c *Common, defaults Defaults) (identity, error) {
 		id.given = defaults.Mapping == nil
 	}
 	var err error
-	id.attributes, err = compileMapping(mapping, c.ClaimsPreset == presetOGX)
+	id.attributes, err = compileMapping(mapping, c.ClaimsPreset == presetOGX || c.compat)
 	return id, err
 }
 

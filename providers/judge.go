@@ -318,8 +318,9 @@ type commonShape struct {
 	Principal []string
 	Prefix    string
 	Tenant    string
+	CompatOGX bool
 }
 
 func (c *Common) shaping() commonShape {
-	return commonShape{c.ClaimsPreset, c.ClaimsMapping, c.ClaimsMapping == nil, c.PrincipalClaim, c.PrincipalPrefix, c.TenantClaim}
+	return commonShape{c.ClaimsPreset, c.ClaimsMapping, c.ClaimsMapping == nil, c.PrincipalClaim, c.PrincipalPrefix, c.TenantClaim, c.compat}
 }

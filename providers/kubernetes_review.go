@@ -260,7 +260,7 @@ func (k *Kubernetes) admit(u *kubernetesUser) Answer {
 	if !k.gate.admits(u) {
 		return &No{Reason: "caller is none of service_accounts"}
 	}
-	user, err := k.Identify(u.claims(k.SystemGroups))
+	user, err := k.Identify(u.claims(k.SystemGroups, k.CompatOGX()))
 	if err != nil {
 		return &No{Reason: err.Error()}
 	}
@@ -269,8 +269,8 @@ func (k *Kubernetes) admit(u *kubernetesUser) Answer {
 
 // claims are what the options of all providers are about. The namespace is
 // ours, from the user name; a member of that name is never looked at.
-func (u *kubernetesUser) claims(systemGroups []string) map[string]any {
-	claims := map[string]any{"username": u.username, "groups": keptGroups(u.groups, systemGroups)}
+func (u *kubernetesUser) claims(systemGroups []string, all bool) map[string]any {
+	claims := map[string]any{"username": u.username, "groups": keptGroups(u.groups, systemGroups, all)}
 	if u.uid != "" {
 		claims["uid"] = u.uid
 	}

@@ -91,6 +91,35 @@ type Handler struct {
 	// What every caller must have: all of these.
 	Require []abac.Requirement `json:"require,omitempty"`
 
+	// Who may use which route: in this order, the first rule that applies
+	// decides. Without rules every caller may; with rules of which none applies,
+	// nobody.
+	Rules []RouteRule `json:"rules,omitempty"`
+
+	// Who may do what with which resource: in this order, the first rule that
+	// applies decides. Without rules the default policy holds: the owner, and
+	// whoever matches the owner's attributes. The gateway does not enforce it;
+	// `caddy stack-auth explain` and `test` decide by it.
+	AccessPolicy []abac.Rule `json:"access_policy,omitempty"`
+
+	// Who matches an owner's attributes, by the default policy. all: of every
+	// attribute that the owner had a value is shared, and one of them is another
+	// than roles. any: of one attribute other than roles. Default: all.
+	OwnerMatch abac.OwnerMatch `json:"owner_match,omitempty"`
+
+	// `ogx` decides as Llama Stack (OGX) does where the two differ on purpose,
+	// for policies that come from there.
+	Compat abac.Compat `json:"compat,omitempty"`
+
+	// What rules and `require` refuse is logged and counted, and goes on.
+	// Authentication, tenancy and the form of requests are enforced all the same.
+	// Of this block alone: blocks further in enforce theirs.
+	Shadow bool `json:"shadow,omitempty"`
+
+	// Who is told, in the header X-Stack-Auth-Rule of the answer, which rule
+	// decided: callers who have the attribute with one of the values.
+	ExplainHeader *abac.Requirement `json:"explain_header,omitempty"`
+
 	// How the stack is told who calls.
 	IdentityHeaders *IdentityHeaders `json:"identity_headers,omitempty"`
 
@@ -115,7 +144,10 @@ type Handler struct {
 	inbound  *headerRules
 	outbound *headerRules
 	identity *identityWriter
-	log      *categoryLoggers
+	routes   *routePolicies // nil: no rules
+
+	accessPolicyAt []string // where its rules are in the Caddyfile
+	log            *categoryLoggers
 }
 
 // CaddyModule implements caddy.Module.
@@ -145,6 +177,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
+	if h.routes, err = h.loadRouteRules(ctx); err != nil {
+		return err
+	}
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
 	list, err := h.loadProviders(ctx)
 	if err != nil {
 		return err
@@ -161,6 +199,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.sources = providers.TokenSources{providers.DefaultTokenSource()}
 	}
 	h.warnAboutAccessLog()
+	h.warnAboutAccessPolicy()
 	h.identity = newIdentityWriter(h.IdentityHeaders)
 	h.inbound = inboundRules(h.IdentityHeaders, h.StripHeaders)
 	var names []string
@@ -228,7 +267,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.chain == nil {
 		return next.ServeHTTP(w, r) // the handler that it enforces for guards the answer
 	}
-	g := guard(w, h.outbound)
+	g := guard(w, h.outbound, x)
 	err = next.ServeHTTP(g, r)
 	g.finish()
 	return err

@@ -61,6 +61,13 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    shared_principals
 //	    base_path     <prefix>
 //	    require       <attribute> <value>...
+//	    permit|forbid [<path-pattern>...] {
+//	        ...
+//	    }
+//	    access_policy {
+//	        ...
+//	    }
+//	    owner_match   all | any
 //	    identity_headers off | {
 //	        principal  <header>
 //	        attributes <header>
@@ -69,7 +76,10 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	        max_size   <size>
 //	    }
 //	    strip_headers <name or prefix*>...
+//	    compat        ogx
+//	    shadow
 //	    errors        caddy
+//	    explain_header <attribute> <value>...
 //	    log_levels {
 //	        <category> <level>
 //	    }
@@ -84,8 +94,13 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
+	if err := h.checkAccessPolicyLines(); err != nil {
+		return err
+	}
 	if len(h.ProvidersRaw) == 0 {
-		return providers.Located(d, h.checkEnforcementOnly())
+		if err := h.checkEnforcementOnly(); err != nil {
+			return providers.Located(d, err)
+		}
 	}
 	return providers.Located(d, h.check())
 }
@@ -127,6 +142,18 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser) error {
 		q, err := unmarshalRequirement(d)
 		h.Require = append(h.Require, q)
 		return err
+	case "permit", "forbid":
+		return h.unmarshalRouteRule(d)
+	case "access_policy":
+		return h.unmarshalAccessPolicy(d)
+	case "owner_match":
+		return h.unmarshalOwnerMatch(d)
+	case "compat":
+		return h.unmarshalCompat(d)
+	case "shadow":
+		return providers.FlagOption(d, &h.Shadow)
+	case "explain_header":
+		return h.unmarshalExplainHeader(d)
 	case "identity_headers":
 		return h.unmarshalIdentityHeaders(d)
 	case "strip_headers":

@@ -44,6 +44,9 @@ func (h *Handler) check() error {
 			return fmt.Errorf("require %d: %w", i+1, err)
 		}
 	}
+	if err := h.checkRules(); err != nil {
+		return err
+	}
 	if err := h.IdentityHeaders.check(); err != nil {
 		return err
 	}
@@ -130,7 +133,11 @@ func (h *Handler) warnAboutAccessLog() {
 }
 
 // providerContext returns the context in which providers are loaded: they log
-// under the category `providers`.
+// under the category `providers`, and do as the block's compat says.
 func providerContext(ctx caddy.Context, h *Handler) caddy.Context {
-	return providers.WithLogger(ctx, h.log.of(categoryProviders))
+	ctx = providers.WithLogger(ctx, h.log.of(categoryProviders))
+	if h.Compat == abac.CompatOGX {
+		return providers.WithCompatOGX(ctx)
+	}
+	return ctx
 }

@@ -18,7 +18,11 @@ import (
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
 )
 
+// subcommands make the commands below `caddy stack-auth`, one in a file.
+var subcommands []func() *cobra.Command
+
 func init() {
+	subcommands = append(subcommands, hashKeyCommand)
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "stack-auth",
 		Usage: "<command>",
@@ -31,7 +35,9 @@ Commands for the operators of a gateway with stack_auth.
 			// not a page of help that ends well.
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-			cmd.AddCommand(hashKeyCommand())
+			for _, make := range subcommands {
+				cmd.AddCommand(make())
+			}
 		},
 	})
 }

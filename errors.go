@@ -126,6 +126,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange, no
 	x.refuse(r, no)
 	h.log.refusal(r, x, no)
 	header := w.Header()
+	x.stamp(header)
 	header.Set("Cache-Control", "no-store")
 	if no.bare || no.challenge != "" {
 		header.Set("WWW-Authenticate", no.bearerChallenge(x.setting(h, realmOf)))

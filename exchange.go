@@ -33,6 +33,9 @@ type exchange struct {
 	rule     string
 	refused  *refusal
 
+	explained string // what the answer says of the rule, to those who may know
+	below     string // the canonical path below base_path, when `by` decided
+
 	by       *Handler // that found out who calls, or let the request pass
 	over     bool     // what `by` decided was before an error, and holds no more
 	withheld providers.Withheld
@@ -55,7 +58,9 @@ func exchangeOf(ctx context.Context) *exchange {
 // and took off is undone.
 func enter(r *http.Request, h *Handler) (*exchange, *http.Request) {
 	x, r := record(r)
-	x.rule, x.decision, x.refused = "", "", nil
+	if x.refused != nil || h.chain != nil {
+		x.rule, x.decision, x.refused, x.explained = "", "", nil, ""
+	}
 	if h.chain == nil {
 		return x, r
 	}
@@ -156,7 +161,9 @@ func UserFromContext(ctx context.Context) (*abac.User, bool) {
 
 // admit records that the handler lets the request pass.
 func (x *exchange) admit(r *http.Request, h *Handler) {
-	x.decision = allowed
+	if x.decision != denied { // in shadow, by this handler or one further out
+		x.decision = allowed
+	}
 	if h.chain != nil {
 		x.forgetOthers(r)
 	}

@@ -12,13 +12,15 @@ import (
 type responseGuard struct {
 	caddyhttp.ResponseWriterWrapper
 	rules     *headerRules
+	exchange  *exchange // nil: the request was not for us
 	committed bool
 }
 
-func guard(w http.ResponseWriter, rules *headerRules) *responseGuard {
+func guard(w http.ResponseWriter, rules *headerRules, x *exchange) *responseGuard {
 	return &responseGuard{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		rules:                 rules,
+		exchange:              x,
 	}
 }
 
@@ -64,6 +66,9 @@ func (g *responseGuard) clean() {
 			delete(h, name)
 		}
 	}
+	if g.exchange != nil {
+		g.exchange.stamp(h)
+	}
 }
 
 // finish removes trailers of the same names, which are set after the body.
@@ -74,6 +79,9 @@ func (g *responseGuard) finish() {
 		if isTrailer && g.rules.removes(bare, true) || g.rules.removes(name, true) {
 			delete(h, name)
 		}
+	}
+	if !g.committed && g.exchange != nil {
+		g.exchange.stamp(h)
 	}
 }
 

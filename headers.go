@@ -34,7 +34,7 @@ var proxyHeaders = []string{
 // identityRules are the names under which the stack is told who calls.
 func identityRules(c *IdentityHeaders) *headerRules {
 	g := &headerRules{names: make(map[string]bool)}
-	g.add(defaultPrincipalHeader, defaultAttributesHeader, tenantHeader)
+	g.add(defaultPrincipalHeader, defaultAttributesHeader, tenantHeader, explainHeaderName)
 	for _, target := range c.targets() {
 		g.add(target)
 	}

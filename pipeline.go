@@ -5,12 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
 )
 
@@ -21,7 +19,11 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 		if x.by == nil || x.over { // nobody before us has taken forged headers off
 			h.disarm(r)
 		}
-		return h.enforce(x)
+		path, no := h.rulePath(x, r)
+		if no != nil {
+			return no
+		}
+		return h.enforce(x, r, path)
 	}
 	// Forged headers go first: whatever happens to the request afterwards,
 	// error routes included, nobody must find them.
@@ -32,6 +34,7 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 		x.withheld = h.withhold(x, r)
 		return no
 	}
+	x.below = path
 	if h.isPublic(path) {
 		h.passToken(x, r)
 		return nil
@@ -54,7 +57,7 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if no := h.authenticate(x, r, credential); no != nil {
 		return no
 	}
-	if no := h.enforce(x); no != nil {
+	if no := h.enforce(x, r, path); no != nil {
 		return no
 	}
 	if no := h.identity.write(r.Header, x.user); no != nil {
@@ -90,13 +93,18 @@ func (h *Handler) matches(r *http.Request) (bool, error) {
 	if matched || err != nil || r.Method != http.MethodHead && !extendedConnect(r) {
 		return matched, err
 	}
+	return matchAsGet(r, h.matchers)
+}
+
+// matchAsGet matches the request as the GET that it becomes.
+func matchAsGet(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
 	get := r.WithContext(r.Context())
 	get.Method = http.MethodGet
 	if repl := replacerOf(r); repl != nil {
 		repl.Set(methodPlaceholder, http.MethodGet) // expressions may ask for it
 		defer repl.Delete(methodPlaceholder)
 	}
-	return h.matchers.AnyMatchWithError(get)
+	return matchers.AnyMatchWithError(get)
 }
 
 const methodPlaceholder = "http.request.method"
@@ -124,7 +132,7 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		x, r = record(r)
 		x.setAside(removed)
 	}
-	g := guard(w, h.outbound)
+	g := guard(w, h.outbound, nil)
 	err := next.ServeHTTP(g, r)
 	g.finish()
 	return err
@@ -219,27 +227,6 @@ func reasonOf(a providers.Answer) string {
 	return notMine.Reason
 }
 
-// enforce decides what the caller may do.
-func (h *Handler) enforce(x *exchange) *refusal {
-	if x.preflight {
-		return nil // it asks for nothing yet, and browsers send it without a credential
-	}
-	if x.user == nil && !x.anonymous {
-		return refuseMissing("no earlier stack_auth established who calls")
-	}
-	for i, requirement := range h.Require {
-		if requirement.Holds(x.user) {
-			continue
-		}
-		x.rule = ruleName("require", i)
-		if x.anonymous {
-			return refuseMissing("anonymous does not meet " + x.rule)
-		}
-		return refusePolicy(requirement)
-	}
-	return nil
-}
-
 // checkForm refuses requests that two servers could read differently, and
 // returns the path that rules are read on.
 func (h *Handler) checkForm(r *http.Request) (string, *refusal) {
@@ -247,12 +234,9 @@ func (h *Handler) checkForm(r *http.Request) (string, *refusal) {
 	if no != nil || h.BasePath == "" {
 		return path, no
 	}
-	below, ok := strings.CutPrefix(path, h.BasePath)
-	if !ok || below != "" && below[0] != '/' {
+	below, under := cutBase(path, h.BasePath)
+	if !under {
 		return "", refuseOutside()
-	}
-	if below == "" {
-		below = "/"
 	}
 	return below, nil
 }
@@ -284,10 +268,6 @@ func refuseToken(no *providers.No) *refusal {
 func refuseMissing(reason string) *refusal { return missingCredential.because(reason) }
 
 func refuseOutside() *refusal { return outsideBasePath.because("path is not below base_path") }
-
-func refusePolicy(q abac.Requirement) *refusal {
-	return insufficientPermissions.because("caller does not have any of the required " + q.Attribute)
-}
 
 func refuseUnavailable(a *providers.CannotTell) *refusal {
 	no := authUnavailable.because(a.Err.Error())

@@ -36,24 +36,33 @@ func newRefusalLog() *refusalLog {
 	return &refusalLog{byCode: make(map[string]*codeLimit)}
 }
 
-func (l *refusalLog) limitOf(no *refusal) *codeLimit {
+func (l *refusalLog) limitOf(code, category string) *codeLimit {
 	l.mu.RLock()
-	limit := l.byCode[no.code]
+	limit := l.byCode[code]
 	l.mu.RUnlock()
 	if limit != nil {
 		return limit
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if limit = l.byCode[no.code]; limit == nil {
-		limit = &codeLimit{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst), category: no.category}
-		l.byCode[no.code] = limit
+	if limit = l.byCode[code]; limit == nil {
+		limit = &codeLimit{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst), category: category}
+		l.byCode[code] = limit
 	}
 	return limit
 }
 
 // refusal logs that the request was refused.
 func (l *categoryLoggers) refusal(r *http.Request, x *exchange, no *refusal) {
+	l.logRefusal("request refused", no.code, r, x, no)
+}
+
+// shadowRefusal logs that the request would have been refused.
+func (l *categoryLoggers) shadowRefusal(r *http.Request, x *exchange, no *refusal) {
+	l.logRefusal("request would be refused", "shadow "+no.code, r, x, no)
+}
+
+func (l *categoryLoggers) logRefusal(message, kind string, r *http.Request, x *exchange, no *refusal) {
 	level := zapcore.InfoLevel
 	if no.status >= http.StatusInternalServerError {
 		level = zapcore.ErrorLevel
@@ -65,12 +74,12 @@ func (l *categoryLoggers) refusal(r *http.Request, x *exchange, no *refusal) {
 	if !logger.Core().Enabled(level) {
 		return
 	}
-	limit := l.refusals.limitOf(no)
+	limit := l.refusals.limitOf(kind, no.category)
 	if !limit.limiter.Allow() {
 		limit.suppressed.Add(1)
 		return
 	}
-	ce := logger.Check(level, "request refused")
+	ce := logger.Check(level, message)
 	if ce == nil {
 		return
 	}

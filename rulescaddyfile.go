@@ -1,0 +1,186 @@
+package stackauth
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
+)
+
+// unmarshalRouteRule reads
+//
+//	permit|forbid [<path-pattern>...] {
+//	    methods <method>...
+//	    match {
+//	        <caddy-matcher>...
+//	    }
+//	    when        <condition>
+//	    unless      <condition>
+//	    description <text>
+//	}
+func (h *Handler) unmarshalRouteRule(d *caddyfile.Dispenser) error {
+	r := RouteRule{RouteRule: abac.RouteRule{Effect: abac.Effect(d.Val())}}
+	if args := d.RemainingArgs(); len(args) > 0 {
+		r.Paths = args
+	}
+	if err := r.Check(); err != nil { // here, for the line
+		return providers.Located(d, fmt.Errorf("%s: %w", r.Effect, err))
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := r.unmarshalOption(d); err != nil {
+			return err
+		}
+		if err := r.Check(); err != nil {
+			return providers.Located(d, fmt.Errorf("%s: %w", r.Effect, err))
+		}
+	}
+	h.Rules = append(h.Rules, r)
+	return nil
+}
+
+func (r *RouteRule) unmarshalOption(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "methods":
+		return providers.ListOption(d, &r.Methods)
+	case "when":
+		return unmarshalCondition(d, &r.When)
+	case "unless":
+		return unmarshalCondition(d, &r.Unless)
+	case "description":
+		return providers.TextOption(d, &r.Description)
+	case "match":
+		return r.unmarshalMatch(d)
+	}
+	return d.Errf("unrecognized option %q of %s", d.Val(), r.Effect)
+}
+
+func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
+	if r.Match != nil {
+		return d.Errf("match is there twice: put all matchers into one, of which all must match")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	line := d.NewFromNextSegment()
+	line.Next() // consume `match`
+	set, err := caddyhttp.ParseCaddyfileNestedMatcherSet(line)
+	if err != nil {
+		return err
+	}
+	if len(set) == 0 {
+		return d.Errf("match is empty: expected Caddy matchers")
+	}
+	r.Match = caddyhttp.RawMatcherSets{set}
+	return nil
+}
+
+func unmarshalCondition(d *caddyfile.Dispenser, to *[]abac.Condition) error {
+	kind := d.Val()
+	c, err := abac.ParseCondition(d.RemainingArgs())
+	if err != nil {
+		return providers.Located(d, fmt.Errorf("%s: %w", kind, err))
+	}
+	*to = append(*to, c)
+	return nil
+}
+
+// unmarshalAccessPolicy reads
+//
+//	access_policy {
+//	    permit|forbid {
+//	        principal   <id>
+//	        actions     create|read|update|delete...
+//	        resource    <type>::<id> | <type>::<prefix>* | regex:<RE2>
+//	        when        <condition>
+//	        unless      <condition>
+//	        description <text>
+//	    }
+//	}
+func (h *Handler) unmarshalAccessPolicy(d *caddyfile.Dispenser) error {
+	if h.AccessPolicy != nil {
+		return d.Errf("access_policy is there twice: put all rules into one")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	h.AccessPolicy = []abac.Rule{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		effect := abac.Effect(d.Val())
+		if effect != abac.Permit && effect != abac.Forbid {
+			return d.Errf("unrecognized option %q of access_policy: expected permit or forbid", d.Val())
+		}
+		if d.NextArg() {
+			return d.Errf("%s: unexpected %q: what a rule is about stands in its block", effect, d.Val())
+		}
+		where := position(d)
+		r := abac.Rule{Effect: effect}
+		for nesting := d.Nesting(); d.NextBlock(nesting); {
+			if err := unmarshalRuleOption(d, &r); err != nil {
+				return err
+			}
+		}
+		h.AccessPolicy = append(h.AccessPolicy, r)
+		h.accessPolicyAt = append(h.accessPolicyAt, where)
+	}
+	return nil
+}
+
+func unmarshalRuleOption(d *caddyfile.Dispenser, r *abac.Rule) error {
+	switch d.Val() {
+	case "principal":
+		return providers.TextOption(d, (*string)(&r.Principal))
+	case "resource":
+		return providers.TextOption(d, (*string)(&r.Resource))
+	case "actions":
+		for _, action := range d.RemainingArgs() {
+			r.Actions = append(r.Actions, abac.Action(action))
+		}
+		return nil
+	case "when":
+		return unmarshalCondition(d, &r.When)
+	case "unless":
+		return unmarshalCondition(d, &r.Unless)
+	case "description":
+		return providers.TextOption(d, &r.Description)
+	}
+	return d.Errf("unrecognized option %q of %s", d.Val(), r.Effect)
+}
+
+// checkAccessPolicyLines checks the rules when the whole block is read: how a
+// rule is read depends on `compat`, which may come after it.
+func (h *Handler) checkAccessPolicyLines() error {
+	for i := range h.AccessPolicy {
+		if err := h.AccessPolicy[i].Check(h.Compat); err != nil {
+			return fmt.Errorf("access_policy: %s: %w, at %s", h.AccessPolicy[i].Effect, err, h.accessPolicyAt[i])
+		}
+	}
+	return nil
+}
+
+func position(d *caddyfile.Dispenser) string { return fmt.Sprintf("%s:%d", d.File(), d.Line()) }
+
+func (h *Handler) unmarshalOwnerMatch(d *caddyfile.Dispenser) error {
+	if err := providers.TextOption(d, (*string)(&h.OwnerMatch)); err != nil {
+		return err
+	}
+	return providers.Located(d, h.OwnerMatch.Check())
+}
+
+func (h *Handler) unmarshalCompat(d *caddyfile.Dispenser) error {
+	if err := providers.TextOption(d, (*string)(&h.Compat)); err != nil {
+		return err
+	}
+	return providers.Located(d, h.Compat.Check())
+}
+
+func (h *Handler) unmarshalExplainHeader(d *caddyfile.Dispenser) error {
+	if h.ExplainHeader != nil {
+		return d.Errf("explain_header is there twice: name all values in one line")
+	}
+	q, err := unmarshalRequirement(d)
+	h.ExplainHeader = &q
+	return err
+}

@@ -44,14 +44,14 @@ func markOf(value string) uint64 {
 
 // seat looks up the attributes of the slots.
 func (a *asker) seat(u *User, s slots) {
-	a.user = u
 	a.marks[maxSlots] = anyMark
-	if u == nil {
+	if u.isNobody() {
 		for i := range a.marks {
 			a.marks[i] = anyMark
 		}
 		return
 	}
+	a.user = u
 	for i, name := range s {
 		place := u.Attributes.index(name)
 		if a.places[i] = place; place < 0 {

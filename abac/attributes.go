@@ -132,10 +132,18 @@ func (a *Attributes) hasAt(i int, value string) bool {
 	return there
 }
 
-// share reports whether a value of the named attribute is in both sets.
+// share reports whether a value of the named attribute is in both sets. The
+// values of the one that has fewer are looked for in the other.
 func (a *Attributes) share(other *Attributes, name string) bool {
-	for _, v := range other.Values(name) {
-		if a.Has(name, v) {
+	i, j := a.index(name), other.index(name)
+	if i < 0 || j < 0 {
+		return false
+	}
+	if len(a.list[i].Values) < len(other.list[j].Values) {
+		a, i, other, j = other, j, a, i
+	}
+	for _, v := range other.list[j].Values {
+		if a.hasAt(i, v) {
 			return true
 		}
 	}

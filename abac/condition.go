@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Operator is what a condition asks.
@@ -117,11 +119,13 @@ func (c Condition) AboutOwners() bool {
 	switch c.Op {
 	case UserInOwners, UserNotInOwners, UserIsOwner, UserIsNotOwner, ResourceIsUnowned:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
-// String returns the condition in the words in which it is written.
+// String returns the condition in the words in which it is written. A value that
+// would not be seen as one word, or not be seen at all, is quoted as in Go.
 func (c Condition) String() string {
 	switch c.Op {
 	case UserWithIn:
@@ -132,13 +136,16 @@ func (c Condition) String() string {
 		return "user in owners " + c.Attribute
 	case UserNotInOwners:
 		return "user not in owners " + c.Attribute
+	default:
+		return strings.ReplaceAll(string(c.Op), "_", " ")
 	}
-	return strings.ReplaceAll(string(c.Op), "_", " ")
 }
 
 func quoteWord(value string) string {
-	if strings.ContainsFunc(value, func(c rune) bool { return c <= ' ' || c == '"' || c == 0x7f }) {
-		return strconv.Quote(value)
+	if utf8.ValidString(value) && !strings.HasPrefix(value, "`") && !strings.ContainsFunc(value, mustBeQuoted) {
+		return value
 	}
-	return value
+	return strconv.Quote(value)
 }
+
+func mustBeQuoted(c rune) bool { return c == '"' || unicode.IsSpace(c) || !unicode.IsPrint(c) }

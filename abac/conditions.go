@@ -38,8 +38,7 @@ type compiledCondition struct {
 type opcode uint8
 
 const (
-	opNever opcode = iota
-	opWithIn
+	opWithIn opcode = iota
 	opWithNotIn
 	opInOwners
 	opNotInOwners
@@ -70,7 +69,11 @@ func (s *slots) compileConditions(effect Effect, when, unless []Condition, unles
 func (s *slots) compileList(list []Condition) []compiledCondition {
 	compiled := make([]compiledCondition, 0, len(list))
 	for _, c := range list {
-		compiled = append(compiled, compiledCondition{opcodes[c.Op], s.of(c.Attribute), markOf(c.Value), c.Value, c.Attribute})
+		slot := uint8(maxSlots)
+		if c.Op == UserWithIn || c.Op == UserWithNotIn {
+			slot = s.of(c.Attribute)
+		}
+		compiled = append(compiled, compiledCondition{opcodes[c.Op], slot, markOf(c.Value), c.Value, c.Attribute})
 	}
 	return compiled
 }
@@ -109,8 +112,9 @@ func (c *compiledCondition) holds(a *asker, r *Resource, ofAnonymous bool) bool 
 		return !a.has(c)
 	case opIsAnonymous:
 		return false
+	default:
+		return c.holdsOf(a.user, r) // a route has no owner, and no condition about one
 	}
-	return r != nil && c.holdsOf(a.user, r) // a route has no owner, and no condition about one
 }
 
 func (c *compiledCondition) holdsOf(u *User, r *Resource) bool {
@@ -123,8 +127,7 @@ func (c *compiledCondition) holdsOf(u *User, r *Resource) bool {
 		return r.owner != nil && r.owner.Principal == u.Principal
 	case opIsNotOwner:
 		return r.owner == nil || r.owner.Principal != u.Principal
-	case opIsUnowned:
+	default: // opIsUnowned
 		return r.owner == nil
 	}
-	return false
 }

@@ -133,6 +133,7 @@ func (s Step) explain(when, unless []Condition) string {
 		return fmt.Sprintf("does not hold: when %s", when[s.Condition])
 	case UnlessHolds:
 		return fmt.Sprintf("holds: unless %s", unless[s.Condition])
+	default:
+		return s.Reason.String()
 	}
-	return s.Reason.String()
 }

@@ -1,7 +1,8 @@
-// Package abac is policy alone: who a caller is (User), what a rule asks for
-// (Requirement), and which paths it speaks of (PathPattern). It knows no HTTP
-// and no Caddy and imports nothing but the standard library, so that every
-// decision can be tested, fuzzed and explained without a server.
+// Package abac is policy alone: who a caller is (User), what they ask for (a
+// RouteQuestion, or an Action on a Resource), and what ordered rules say of it
+// (RoutePolicy, Policy). It knows no HTTP and no Caddy and imports nothing but
+// the standard library, so that every decision can be tested, fuzzed and
+// explained without a server.
 //
 // Everything here is built once, when a configuration is loaded or a caller
 // is first seen, and only read afterwards: values may be shared between

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -24,9 +25,18 @@ func spanOf(effect Effect, compat Compat) span {
 	return span(effect == Permit && compat != CompatOGX)
 }
 
-// compileExpression compiles an RE2 expression. Go's engine takes linear time
-// in the length of the text, whatever the expression.
-func compileExpression(source string, s span) (*regexp.Regexp, error) {
+// expression is an RE2 expression that matches from the start of a text. Go's
+// engine takes linear time in the length of the text, whatever the expression.
+type expression struct {
+	re *regexp.Regexp
+
+	// beforeLineFeed is what is asked of a text less the line feed that ends it;
+	// nil: nothing. `$` of Python, from where policies come, also matches there: a
+	// forbid that ends in it must not be got around with one.
+	beforeLineFeed *regexp.Regexp
+}
+
+func compileExpression(source string, s span) (*expression, error) {
 	if source == "" {
 		return nil, errors.New("expression is empty")
 	}
@@ -34,104 +44,59 @@ func compileExpression(source string, s span) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("expression %q: %s is known to Python, and not to RE2", source, construct)
 	}
 	// By itself first: wrapped, `a)|(b` would compile too, and match anything.
-	if _, err := regexp.Compile(source); err != nil {
+	tree, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
 		return nil, fmt.Errorf("expression %q: %w", source, err)
 	}
-	wrapped := `\A(?:` + source + `)`
+	e := &expression{}
 	if s == whole {
-		wrapped += `\z`
+		e.re, err = compileWrapped(`\A(?:`, source, `)\z`)
+		return e, err
 	}
-	return regexp.Compile(wrapped)
+	if e.re, err = compileWrapped(`\A(?:`, source, `)`); err != nil {
+		return nil, err
+	}
+	if endsAtLineFeed(tree) {
+		e.beforeLineFeed, err = compileWrapped(`\A(?:`, tree.String(), `)`)
+	}
+	return e, err
 }
 
 // foldedExpression is the expression from the start of a text in any case.
 func foldedExpression(source string) (*regexp.Regexp, error) {
-	return regexp.Compile(`(?i)\A(?:` + source + `)`)
+	return compileWrapped(`(?i)\A(?:`, source, `)`)
 }
 
-// matchExpression reports whether the expression matches. `$` of Python, from
-// where policies come, also matches before a line feed that ends the text: a
-// forbid that ends in it must not be got around with one.
-func matchExpression(re *regexp.Regexp, s span, text string) bool {
-	if re.MatchString(text) {
+func compileWrapped(before, source, after string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(before + source + after)
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %w", source, err)
+	}
+	return re, nil
+}
+
+// endsAtLineFeed reports whether the expression has a `$`. It also takes out
+// what has a `\z`, which matches nowhere but at the very end.
+func endsAtLineFeed(tree *syntax.Regexp) bool {
+	found := false
+	if tree.Op == syntax.OpEndText {
+		if found = tree.Flags&syntax.WasDollar != 0; !found {
+			*tree = syntax.Regexp{Op: syntax.OpNoMatch}
+		}
+	}
+	for _, sub := range tree.Sub {
+		found = endsAtLineFeed(sub) || found
+	}
+	return found
+}
+
+func (e *expression) matches(text string) bool {
+	if e.re.MatchString(text) {
 		return true
 	}
+	if e.beforeLineFeed == nil {
+		return false
+	}
 	before, found := strings.CutSuffix(text, "\n")
-	return found && s == fromStart && re.MatchString(before)
-}
-
-// pythonOnly names the first construct in the expression that Python has and
-// RE2 has not, or reads otherwise; empty without any.
-func pythonOnly(source string) string {
-	inClass := false
-	for i := 0; i < len(source); i++ {
-		rest := source[i:]
-		switch {
-		case rest[0] == '\\' && len(rest) > 1:
-			if construct := pythonEscape(rest[1], inClass); construct != "" {
-				return construct
-			}
-			i++
-		case inClass:
-			inClass = rest[0] != ']'
-		case rest[0] == '[':
-			inClass = true
-			// A bracket that comes first is one of the class.
-			if after, found := strings.CutPrefix(rest[1:], "^"); found {
-				i++
-				rest = "[" + after
-			}
-			if strings.HasPrefix(rest, "[]") {
-				i++
-			}
-		default:
-			if construct := pythonGroup(rest); construct != "" {
-				return construct
-			}
-		}
-	}
-	return ""
-}
-
-func pythonEscape(c byte, inClass bool) string {
-	switch c {
-	case 'Z':
-		return `\Z (here: \z)`
-	case 'u', 'U', 'N':
-		return `\` + string(c) + ` (here: \x{…})`
-	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		if !inClass {
-			return "a back-reference"
-		}
-	}
-	return ""
-}
-
-func pythonGroup(rest string) string {
-	for _, g := range []struct{ prefix, name string }{
-		{"(?=", "look-ahead"},
-		{"(?!", "look-ahead"},
-		{"(?<=", "look-behind"},
-		{"(?<!", "look-behind"},
-		{"(?P=", "a back-reference"},
-		{"(?(", "a conditional group"},
-		{"(?#", "a comment"},
-		{"(?>", "an atomic group"},
-	} {
-		if strings.HasPrefix(rest, g.prefix) {
-			return g.name
-		}
-	}
-	if flags, found := strings.CutPrefix(rest, "(?"); found {
-		if flag := strings.TrimLeft(flags, "imsU-"); flag != "" && strings.IndexByte("aLux", flag[0]) >= 0 {
-			return "the flag " + flag[:1]
-		}
-	}
-	if bounds, found := strings.CutPrefix(rest, "{,"); found && strings.HasPrefix(strings.TrimLeft(bounds, "0123456789"), "}") {
-		return "a repetition without a least number (here: {0,…})"
-	}
-	if len(rest) > 1 && rest[1] == '+' && strings.IndexByte("*+?}", rest[0]) >= 0 {
-		return "a possessive repetition"
-	}
-	return ""
+	return found && e.beforeLineFeed.MatchString(before)
 }

@@ -11,7 +11,8 @@ type Options struct {
 	OwnerMatch OwnerMatch
 
 	// Unowned is of the default policy. nil: models may be read. With CompatOGX
-	// it has no effect: anybody does anything with what nobody owns.
+	// it is about anonymous callers alone: everybody else does anything with what
+	// nobody owns.
 	Unowned []Unowned
 }
 
@@ -27,9 +28,11 @@ type Options struct {
 type Policy struct {
 	rules   []Rule
 	list    []compiledRule
+	keys    []ruleKey // one for each
 	options Options
 	unowned unownedActions
 	slots   slots
+	made    bool // the zero Policy is what a forgotten error leaves behind
 }
 
 // NewPolicy compiles the rules. An error names the rule by its number.
@@ -43,7 +46,7 @@ func NewPolicy(rules []Rule, o Options) (*Policy, error) {
 	if o.Unowned == nil {
 		o.Unowned = defaultUnowned
 	}
-	p := &Policy{rules: rules, list: make([]compiledRule, 0, len(rules)), options: o}
+	p := &Policy{rules: rules, list: make([]compiledRule, 0, len(rules)), options: o, made: true}
 	var err error
 	if p.unowned, err = compileUnowned(o.Unowned); err != nil {
 		return nil, err
@@ -54,48 +57,68 @@ func NewPolicy(rules []Rule, o Options) (*Policy, error) {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 		p.list = append(p.list, c)
+		p.keys = append(p.keys, resourceKey(i, &c))
 	}
 	return p, nil
 }
 
 // Decide decides whether the user, nil for somebody anonymous, may do the action
 // with the resource. It allocates nothing but what expressions do.
-func (p *Policy) Decide(u *User, a Action, r Resource) Decision { return p.decide(u, a, &r, nil) }
-
-// Explain decides, and says of each rule why it did or did not apply.
-func (p *Policy) Explain(u *User, a Action, r Resource) Decision {
-	steps := make([]Step, 0, len(p.list))
-	return p.decide(u, a, &r, &steps)
+func (p *Policy) Decide(u *User, a Action, r Resource) Decision {
+	if u.isNobody() {
+		u = nil
+	}
+	if d := p.beforeRules(u, a.bit(), &r); d.Cause != NoRuleApplied {
+		return d
+	}
+	var who asker
+	who.seat(u, p.slots)
+	for i := 0; ; i++ {
+		if i = nextKey(p.keys, i, r.name, uint8(a.bit()), &who); i == len(p.keys) {
+			return Decision{Cause: NoRuleApplied, Rule: -1}
+		}
+		if rule := &p.list[i]; rule.whyNot(&who, a.bit(), &r).Reason == Applies {
+			return rule.decision(i)
+		}
+	}
 }
 
-func (p *Policy) decide(u *User, a Action, r *Resource, steps *[]Step) Decision {
-	action := a.bit()
+// Explain decides, and says of each rule why it did or did not apply. It asks
+// every rule itself.
+func (p *Policy) Explain(u *User, a Action, r Resource) Decision {
+	if u.isNobody() {
+		u = nil
+	}
+	d := p.beforeRules(u, a.bit(), &r)
+	if d.Cause != NoRuleApplied {
+		return d
+	}
+	var who asker
+	who.seat(u, p.slots)
+	steps := make([]Step, 0, len(p.list))
+	for i := range p.list {
+		step := p.list[i].whyNot(&who, a.bit(), &r)
+		steps = append(steps, step)
+		if step.Reason == Applies {
+			d = p.list[i].decision(i)
+			break
+		}
+	}
+	d.Steps = steps
+	return d
+}
+
+// beforeRules decides what is not for rules, or says that none applied yet.
+func (p *Policy) beforeRules(u *User, action actionSet, r *Resource) Decision {
 	switch {
-	case action == 0 || r.name == "":
+	case !p.made || action == 0 || r.name == "" || len(r.name) > maxKeyed:
 		return Decision{Rule: -1}
 	case p.acrossTenants(u, r):
 		return Decision{Cause: OtherTenant, Rule: -1}
 	case len(p.list) == 0:
 		return p.byDefault(u, action, r)
 	}
-	var who asker
-	who.seat(u, p.slots)
-	d := Decision{Cause: NoRuleApplied, Rule: -1}
-	for i := range p.list {
-		rule := &p.list[i]
-		step := rule.whyNot(&who, action, r)
-		if steps != nil {
-			*steps = append(*steps, step)
-		}
-		if step.Reason == Applies {
-			d = Decision{Allowed: !rule.forbids, Cause: ByRule, Rule: i}
-			break
-		}
-	}
-	if steps != nil {
-		d.Steps = *steps
-	}
-	return d
+	return Decision{Cause: NoRuleApplied, Rule: -1}
 }
 
 // acrossTenants reports whether the resource belongs to a tenant that is not the

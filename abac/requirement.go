@@ -35,11 +35,11 @@ func (q Requirement) Check() error {
 // Holds reports whether the user meets the requirement. Nobody (nil, or an
 // anonymous caller) never does.
 func (q Requirement) Holds(u *User) bool {
-	if u == nil {
+	if u.isNobody() {
 		return false
 	}
-	for _, have := range u.Attributes.Values(q.Attribute) {
-		if slices.Contains(q.Values, have) {
+	for _, wanted := range q.Values {
+		if u.Attributes.Has(q.Attribute, wanted) {
 			return true
 		}
 	}

@@ -25,6 +25,7 @@ func TestRequirementsHoldForCallersWithOneOfTheValues(t *testing.T) {
 		{"principal is not an attribute", Requirement{"roles", []string{"alice"}}, user, false},
 		{"nobody", Requirement{"roles", []string{"reader"}}, nil, false},
 		{"anonymous", Requirement{"roles", []string{"reader"}}, &User{}, false},
+		{"without a principal", Requirement{"roles", []string{"reader"}}, &User{Attributes: user.Attributes}, false},
 		// An empty list of values can be met by nobody, and not by everybody.
 		{"no values", Requirement{"roles", nil}, user, false},
 	} {

@@ -3,7 +3,6 @@ package abac
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,8 +13,7 @@ type resourcePattern struct {
 	text   string
 	prefix bool
 
-	expression *regexp.Regexp // nil: text
-	span       span
+	expression *expression // nil: text
 }
 
 // parseResourcePattern parses `type::id`, `type::prefix*` or `regex:<RE2>`. In
@@ -23,9 +21,8 @@ type resourcePattern struct {
 // `::*`, and what could match nothing is no error.
 func parseResourcePattern(pattern string, effect Effect, compat Compat) (resourcePattern, error) {
 	if source, found := strings.CutPrefix(pattern, expressionPrefix); found {
-		s := spanOf(effect, compat)
-		re, err := compileExpression(source, s)
-		return resourcePattern{expression: re, span: s}, err
+		e, err := compileExpression(source, spanOf(effect, compat))
+		return resourcePattern{expression: e}, err
 	}
 	if !utf8.ValidString(pattern) {
 		return resourcePattern{}, fmt.Errorf("resource %q is not valid UTF-8", pattern)
@@ -38,7 +35,7 @@ func parseResourcePattern(pattern string, effect Effect, compat Compat) (resourc
 	}
 	text, prefix := strings.CutSuffix(pattern, "*")
 	switch kind, id, found := strings.Cut(text, separator); {
-	case !found || kind == "":
+	case !found || !isType(kind):
 		return resourcePattern{}, fmt.Errorf("resource %q: expected <type>::<id>, <type>::<prefix>* or regex:<expression>; leave it out for all", pattern)
 	case strings.Contains(text, "*"):
 		return resourcePattern{}, fmt.Errorf("resource %q: a * is only allowed at the end", pattern)
@@ -48,10 +45,22 @@ func parseResourcePattern(pattern string, effect Effect, compat Compat) (resourc
 	return resourcePattern{text: text, prefix: prefix}, nil
 }
 
+// isType reports whether the name can be one of a type. `Regex:model::secret` is
+// none: a forbid that is about it would be about nothing.
+func isType(name string) bool {
+	for i := range len(name) {
+		c := lower(name[i])
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
+
 func (p *resourcePattern) matches(r *Resource) bool {
 	switch {
 	case p.expression != nil:
-		return matchExpression(p.expression, p.span, r.name)
+		return p.expression.matches(r.name)
 	case p.prefix:
 		return strings.HasPrefix(r.name, p.text)
 	}

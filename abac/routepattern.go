@@ -9,14 +9,12 @@ import (
 
 // routePattern is a path pattern of a rule: exact, a prefix, or an expression.
 type routePattern struct {
-	path   PathPattern
-	fold   bool // also in any other case
-	ascii  bool // the path pattern is
-	last   byte // of the path pattern, in lower case
-	source string
+	path  PathPattern
+	fold  bool // also in any other case
+	ascii bool // the path pattern is
+	last  byte // of the path pattern, in lower case
 
-	written *regexp.Regexp // nil: a path pattern
-	span    span
+	written *expression    // nil: a path pattern
 	folded  *regexp.Regexp // nil: exactly in the case in which it is written
 }
 
@@ -29,15 +27,14 @@ func parseRoutePattern(pattern string, effect Effect, compat Compat) (routePatte
 			return routePattern{}, err
 		}
 		last := path.path[len(path.path)-1]
-		return routePattern{path: path, fold: fold, ascii: isASCII(path.path), last: lower(last), source: pattern}, nil
+		return routePattern{path: path, fold: fold, ascii: isASCII(path.path), last: lower(last)}, nil
 	}
-	p := routePattern{span: spanOf(effect, compat), source: pattern}
-	var err error
-	if p.written, err = compileExpression(source, p.span); err != nil || !fold {
-		return p, err
+	written, err := compileExpression(source, spanOf(effect, compat))
+	if err != nil || !fold {
+		return routePattern{written: written}, err
 	}
-	p.folded, err = foldedExpression(source)
-	return p, err
+	folded, err := foldedExpression(source)
+	return routePattern{written: written, folded: folded}, err
 }
 
 // routePath is a canonical path, and what is looked at for many patterns.
@@ -48,7 +45,7 @@ type routePath struct {
 
 func (p *routePattern) matches(path routePath) bool {
 	if p.written != nil {
-		return p.matchesExpression(path.path)
+		return p.matchesExpression(path)
 	}
 	if !p.fold {
 		return p.path.Matches(path.path)
@@ -62,47 +59,52 @@ func (p *routePattern) matches(path routePath) bool {
 		}
 		return strings.EqualFold(path.path[:n], text)
 	}
-	if p.path.prefix {
-		return hasPrefixFold(path.path, text)
-	}
-	return strings.EqualFold(path.path, text)
+	after, found := cutPrefixFold(path.path, text)
+	return found && (p.path.prefix || after == "")
 }
 
 // matchesExpression tries, for a forbid, the expression as it is written, in any
 // case, and as it is written on the path in lower case: folding alone would lose
 // `[^a-z]`, and the other two what is both written and requested in another.
-func (p *routePattern) matchesExpression(path string) bool {
-	if matchExpression(p.written, p.span, path) {
+//
+// Beyond ASCII there are two letters more than Go folds, see plainI.
+func (p *routePattern) matchesExpression(path routePath) bool {
+	if p.written.matches(path.path) {
 		return true
 	}
 	if p.folded == nil {
 		return false
 	}
-	if p.folded.MatchString(path) {
+	if p.folded.MatchString(path.path) {
 		return true
 	}
-	inLower := strings.ToLower(path)
-	return inLower != path && p.written.MatchString(inLower)
+	inLower := strings.ToLower(path.path)
+	if inLower != path.path && p.written.matches(inLower) {
+		return true
+	}
+	return !path.ascii && p.folded.MatchString(strings.Map(plainI, path.path))
 }
 
-// hasPrefixFold reports whether text begins with prefix in any case. The two may
-// differ in length: the Kelvin sign is a k.
-func hasPrefixFold(text, prefix string) bool {
+// cutPrefixFold returns what of the text comes after the prefix, which may be
+// there in any case. The two may differ in length: the Kelvin sign is a k.
+func cutPrefixFold(text, prefix string) (string, bool) {
 	for prefix != "" {
 		if text == "" {
-			return false
+			return "", false
 		}
 		a, n := utf8.DecodeRuneInString(text)
 		b, m := utf8.DecodeRuneInString(prefix)
 		if !equalFold(a, b) {
-			return false
+			return "", false
 		}
 		text, prefix = text[n:], prefix[m:]
 	}
-	return true
+	return text, true
 }
 
+// equalFold reports whether some server may take the two for one.
 func equalFold(a, b rune) bool {
+	a, b = plainI(a), plainI(b)
 	if a == b {
 		return true
 	}
@@ -112,6 +114,16 @@ func equalFold(a, b rune) bool {
 		}
 	}
 	return false
+}
+
+// plainI makes an i of the dotted capital I, as lower case does, and of the
+// dotless small one, as upper case does with an I. They are the only two letters
+// of which Unicode's folding says otherwise than these.
+func plainI(c rune) rune {
+	if c == 'İ' || c == 'ı' {
+		return 'i'
+	}
+	return c
 }
 
 func lower(c byte) byte {

@@ -11,20 +11,24 @@ import (
 type RoutePolicy struct {
 	rules []RouteRule
 	list  []compiledRoute
-	keys  []routeKey
+	keys  []ruleKey
 	slots slots
+	made  bool // the zero RoutePolicy is what a forgotten error leaves behind
 }
 
 // NewRoutePolicy compiles the rules. An error names the rule by its number.
 func NewRoutePolicy(rules []RouteRule, compat Compat) (*RoutePolicy, error) {
-	p := &RoutePolicy{rules: rules, list: make([]compiledRoute, 0, len(rules))}
+	if err := compat.Check(); err != nil {
+		return nil, err
+	}
+	p := &RoutePolicy{rules: rules, list: make([]compiledRoute, 0, len(rules)), made: true}
 	for i := range rules {
 		c, err := compileRouteRule(&rules[i], compat, &p.slots)
 		if err != nil {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 		p.list = append(p.list, c)
-		p.keys = append(p.keys, keysOf(i, &c)...)
+		p.keys = append(p.keys, routeKeys(i, &c)...)
 	}
 	return p, nil
 }
@@ -46,18 +50,15 @@ type RouteQuestion struct {
 
 // Decide decides. It allocates nothing but what guards and expressions do.
 func (p *RoutePolicy) Decide(q RouteQuestion) Decision {
-	if !isASCII(q.Path) {
+	if len(p.list) == 0 || len(q.Path) > maxKeyed || !isASCII(q.Path) {
 		return p.decide(&q, nil) // keys are about bytes
-	}
-	if len(p.list) == 0 {
-		return Decision{Allowed: true, Cause: NoRules, Rule: -1}
 	}
 	path, method := routePath{q.Path, true}, countedMethod(q.Method)
 	var who asker
 	who.seat(q.User, p.slots)
-	asked := int32(-1)
+	asked := -1
 	for i := 0; ; i++ {
-		if i = nextKey(p.keys, i, q.Path, method, &who); i == len(p.keys) {
+		if i = nextKey(p.keys, i, q.Path, uint8(method), &who); i == len(p.keys) {
 			return Decision{Cause: NoRuleApplied, Rule: -1}
 		}
 		if p.keys[i].rule == asked {
@@ -66,7 +67,7 @@ func (p *RoutePolicy) Decide(q RouteQuestion) Decision {
 		asked = p.keys[i].rule
 		rule := &p.list[asked]
 		if step, err := rule.whyNot(&who, &q, path, method); step.Reason == Applies || err != nil {
-			return rule.decision(int(asked), err)
+			return rule.decision(asked, err)
 		}
 	}
 }
@@ -81,7 +82,10 @@ func (p *RoutePolicy) Explain(q RouteQuestion) Decision {
 
 // decide asks every rule itself, one after the other.
 func (p *RoutePolicy) decide(q *RouteQuestion, steps *[]Step) Decision {
-	if len(p.list) == 0 {
+	switch {
+	case !p.made:
+		return Decision{Rule: -1}
+	case len(p.list) == 0:
 		return Decision{Allowed: true, Cause: NoRules, Rule: -1}
 	}
 	path, method := routePath{q.Path, isASCII(q.Path)}, countedMethod(q.Method)

@@ -77,17 +77,22 @@ func compileRouteRule(r *RouteRule, compat Compat, s *slots) (compiledRoute, err
 	if r.Methods != nil && len(r.Methods) == 0 {
 		return c, errors.New("methods is empty: leave it out for all")
 	}
-	for kind, list := range map[string][]Condition{"when": r.When, "unless": r.Unless} {
-		for _, condition := range list {
-			if condition.AboutOwners() {
-				return c, fmt.Errorf("%s: condition %q is about owners, and a route has none", kind, condition)
-			}
-		}
-		if err := checkConditions(kind, list); err != nil {
-			return c, err
-		}
+	if err := checkRouteConditions("when", r.When); err != nil {
+		return c, err
+	}
+	if err := checkRouteConditions("unless", r.Unless); err != nil {
+		return c, err
 	}
 	return c, checkDescription(r.Description)
+}
+
+func checkRouteConditions(kind string, list []Condition) error {
+	for _, condition := range list {
+		if condition.AboutOwners() {
+			return fmt.Errorf("%s: condition %q is about owners, and a route has none", kind, condition)
+		}
+	}
+	return checkConditions(kind, list)
 }
 
 const maxDescription = 256

@@ -40,10 +40,13 @@ type Given string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (g *Given) UnmarshalJSON(b []byte) error {
-	if string(b) == `""` {
+	if err := json.Unmarshal(b, (*string)(g)); err != nil {
+		return err
+	}
+	if *g == "" { // or null
 		return errors.New("principal or resource is empty: leave it out for all")
 	}
-	return json.Unmarshal(b, (*string)(g))
+	return nil
 }
 
 // Check returns an error if the rule could not be meant as it is written.
@@ -87,8 +90,13 @@ func compileRule(r *Rule, compat Compat, s *slots) (compiledRule, error) {
 			return c, err
 		}
 	}
-	err = errors.Join(checkConditions("when", r.When), checkConditions("unless", r.Unless), checkDescription(r.Description))
-	return c, err
+	if err := checkConditions("when", r.When); err != nil {
+		return c, err
+	}
+	if err := checkConditions("unless", r.Unless); err != nil {
+		return c, err
+	}
+	return c, checkDescription(r.Description)
 }
 
 // whyNot returns why the rule does not apply, or that it does.
@@ -102,6 +110,11 @@ func (c *compiledRule) whyNot(a *asker, action actionSet, r *Resource) Step {
 		return Step{Reason: OtherResource}
 	}
 	return c.conditions.whyNot(a, r)
+}
+
+// decision is that of the rule, which applies.
+func (c *compiledRule) decision(index int) Decision {
+	return Decision{Allowed: !c.forbids, Cause: ByRule, Rule: index}
 }
 
 // isFor reports whether the rule is for the user. What is forbidden to somebody

@@ -1,6 +1,10 @@
 package abac
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // Unowned says what anyone may do with resources that nobody owns.
 type Unowned struct {
@@ -28,6 +32,12 @@ func compileUnowned(list []Unowned) (unownedActions, error) {
 		set, err := parseActions(entry.Actions)
 		if err != nil {
 			return c, fmt.Errorf("unowned: %w", err)
+		}
+		if entry.Types != nil && len(entry.Types) == 0 {
+			return c, errors.New("unowned: types is empty: leave it out for all")
+		}
+		if slices.Contains(entry.Types, "") {
+			return c, errors.New("unowned: a type is empty")
 		}
 		if len(entry.Types) == 0 {
 			c.others |= set

@@ -51,6 +51,11 @@ func NewUser(principal, tenant string, attributes Attributes) (*User, error) {
 	return &User{Principal: principal, Tenant: tenant, Attributes: attributes}, nil
 }
 
+// isNobody reports whether the user is anonymous. A user without a principal,
+// which NewUser does not make, has no attributes either: to upstream it would be
+// "no authentication", which may do everything.
+func (u *User) isNobody() bool { return u == nil || u.Principal == "" }
+
 func checkPrincipal(principal string) error {
 	switch {
 	case principal == "":

@@ -1,6 +1,7 @@
 package abac
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -58,7 +59,10 @@ func ParseCondition(words []string) (Condition, error) {
 	if c.Op == "" {
 		return Condition{}, fmt.Errorf("condition %q: expected %s", strings.Join(words, " "), conditionGrammar)
 	}
-	return c, c.Check()
+	if err := c.fault(); err != nil {
+		return Condition{}, fmt.Errorf("condition %q: %w", strings.Join(words, " "), err)
+	}
+	return c, nil
 }
 
 func conditionOf(words []string) Condition {
@@ -88,6 +92,13 @@ func conditionOf(words []string) Condition {
 
 // Check returns an error if the condition could not be meant as it is written.
 func (c Condition) Check() error {
+	if err := c.fault(); err != nil {
+		return fmt.Errorf("condition %q: %w", string(c.Op), err)
+	}
+	return nil
+}
+
+func (c Condition) fault() error {
 	value, attribute := false, false
 	switch c.Op {
 	case UserWithIn, UserWithNotIn:
@@ -96,19 +107,21 @@ func (c Condition) Check() error {
 		attribute = true
 	case UserIsOwner, UserIsNotOwner, UserIsAnonymous, ResourceIsUnowned:
 	default:
-		return fmt.Errorf("condition %q: expected an operator such as %s", string(c.Op), UserWithIn)
+		return fmt.Errorf("expected an operator such as %s", UserWithIn)
 	}
 	switch {
 	case attribute:
 		if err := CheckAttributeName(c.Attribute); err != nil {
-			return fmt.Errorf("condition %q: %w", c.Op, err)
+			return err
 		}
 	case c.Attribute != "":
-		return fmt.Errorf("condition %q: unexpected attribute %q", c.Op, c.Attribute)
+		return fmt.Errorf("unexpected attribute %q", c.Attribute)
 	}
-	if value != (c.Value != "") {
-		return fmt.Errorf("condition %q: value %q: expected one with the operators %s and %s, and none with others",
-			c.Op, c.Value, UserWithIn, UserWithNotIn)
+	switch {
+	case value && c.Value == "":
+		return errors.New("value is empty")
+	case !value && c.Value != "":
+		return fmt.Errorf("unexpected value %q", c.Value)
 	}
 	return nil
 }

@@ -56,12 +56,12 @@ func TestWordsThatAreNoConditionAreErrors(t *testing.T) {
 		"resource|is|not|unowned":          `condition "resource is not unowned"` + expected,
 		"resource|is|owned":                `condition "resource is owned"` + expected,
 		"user|is|owner|":                   `condition "user is owner "` + expected,
-		"user|with||in|roles":              `condition "user_with_in": value "": expected one with the operators user_with_in and user_with_not_in, and none with others`,
-		"user|with||not|in|roles":          `condition "user_with_not_in": value "": expected one with the operators user_with_in and user_with_not_in, and none with others`,
-		"user|with|a|in|id":                `condition "user_with_in": attribute name "id" is taken: it names the principal`,
-		"user|with|a|in|":                  `condition "user_with_in": attribute name "": expected 1 to 64 characters`,
-		"user|in|owners|1st":               `condition "user_in_owners": attribute name "1st": expected letters, digits, _ and -, beginning with a letter or _`,
-		"user|not|in|owners|" + longName(): `condition "user_not_in_owners": attribute name "` + longName() + `": expected 1 to 64 characters`,
+		"user|with||in|roles":              `condition "user with  in roles": value is empty`,
+		"user|with||not|in|roles":          `condition "user with  not in roles": value is empty`,
+		"user|with|a|in|id":                `condition "user with a in id": attribute name "id" is taken: it names the principal`,
+		"user|with|a|in|":                  `condition "user with a in ": attribute name "": expected 1 to 64 characters`,
+		"user|in|owners|1st":               `condition "user in owners 1st": attribute name "1st": expected letters, digits, _ and -, beginning with a letter or _`,
+		"user|not|in|owners|" + longName(): `condition "user not in owners ` + longName() + `": attribute name "` + longName() + `": expected 1 to 64 characters`,
 	} {
 		c, err := ParseCondition(strings.Split(line, "|"))
 		if err == nil {
@@ -74,7 +74,6 @@ func TestWordsThatAreNoConditionAreErrors(t *testing.T) {
 func longName() string { return strings.Repeat("a", 65) }
 
 func TestConditionsThatCouldNotBeMeantAreErrors(t *testing.T) {
-	const values = "expected one with the operators user_with_in and user_with_not_in, and none with others"
 	for _, tc := range []struct {
 		c    Condition
 		want string
@@ -83,12 +82,12 @@ func TestConditionsThatCouldNotBeMeantAreErrors(t *testing.T) {
 		{Condition{Op: "user_with"}, `condition "user_with": expected an operator such as user_with_in`},
 		{Condition{Op: "USER_IS_OWNER"}, `condition "USER_IS_OWNER": expected an operator such as user_with_in`},
 		{Condition{Op: UserIsOwner, Attribute: "teams"}, `condition "user_is_owner": unexpected attribute "teams"`},
-		{Condition{Op: UserIsNotOwner, Value: "a"}, `condition "user_is_not_owner": value "a": ` + values},
-		{Condition{Op: UserIsAnonymous, Value: "a"}, `condition "user_is_anonymous": value "a": ` + values},
+		{Condition{Op: UserIsNotOwner, Value: "a"}, `condition "user_is_not_owner": unexpected value "a"`},
+		{Condition{Op: UserIsAnonymous, Value: "a"}, `condition "user_is_anonymous": unexpected value "a"`},
 		{Condition{Op: ResourceIsUnowned, Attribute: "id"}, `condition "resource_is_unowned": unexpected attribute "id"`},
-		{Condition{Op: UserInOwners, Value: "a", Attribute: "teams"}, `condition "user_in_owners": value "a": ` + values},
+		{Condition{Op: UserInOwners, Value: "a", Attribute: "teams"}, `condition "user_in_owners": unexpected value "a"`},
 		{Condition{Op: UserNotInOwners}, `condition "user_not_in_owners": attribute name "": expected 1 to 64 characters`},
-		{Condition{Op: UserWithNotIn, Attribute: "teams"}, `condition "user_with_not_in": value "": ` + values},
+		{Condition{Op: UserWithNotIn, Attribute: "teams"}, `condition "user_with_not_in": value is empty`},
 	} {
 		checkError(t, tc.c.String(), tc.c.Check(), tc.want)
 	}

@@ -260,7 +260,7 @@ func (k *Kubernetes) admit(u *kubernetesUser) Answer {
 	if !k.gate.admits(u) {
 		return &No{Reason: "caller is none of service_accounts"}
 	}
-	user, err := k.Identify(u.claims(k.SystemGroups, k.CompatOGX()))
+	user, err := k.Identify(u.claims(k.SystemGroups, k.CompatOGX() && len(k.SystemGroups) == 0))
 	if err != nil {
 		return &No{Reason: err.Error()}
 	}

@@ -15,10 +15,17 @@ func (h *Handler) checkAccessPolicy() error {
 
 // accessPolicy compiles the resource policy; without rules, the default one.
 func (h *Handler) accessPolicy() (*abac.Policy, error) {
-	if h.Compat == abac.CompatOGX && h.OwnerMatch != "" {
-		return nil, errors.New("owner_match has no meaning with compat ogx, which has its own")
+	if err := h.checkOwnerMatch(); err != nil {
+		return nil, err
 	}
 	return abac.NewPolicy(h.AccessPolicy, abac.Options{Compat: h.Compat, OwnerMatch: h.OwnerMatch})
+}
+
+func (h *Handler) checkOwnerMatch() error {
+	if h.Compat == abac.CompatOGX && h.OwnerMatch != "" {
+		return errors.New("owner_match has no meaning with compat ogx, which has its own")
+	}
+	return nil
 }
 
 // warnAboutAccessPolicy says at load what is easily taken for more than it is.

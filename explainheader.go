@@ -14,6 +14,7 @@ const noRule = "none"
 
 // explainTo notes for the answer which rule decided, if the caller may know.
 func (h *Handler) explainTo(x *exchange) {
+	x.explained = "" // of a block further out, which has not decided this
 	wanted := h.ExplainHeader
 	if wanted == nil && x.by != nil && !x.over {
 		wanted = x.by.ExplainHeader

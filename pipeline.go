@@ -61,6 +61,7 @@ func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 		return no
 	}
 	if no := h.identity.write(r.Header, x.user); no != nil {
+		x.rule, x.explained = "", "" // no rule decided this
 		return no
 	}
 	h.forward(x, r, credential)

@@ -1,8 +1,10 @@
 package stackauth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -67,6 +69,16 @@ func (r *RouteRule) loadMatchers(ctx caddy.Context) error {
 	return nil
 }
 
+// checkMatch refuses matchers that are none: they would match everything, and
+// what a template left empty must not make a rule for every request.
+func (r *RouteRule) checkMatch() error {
+	empty := func(set caddy.ModuleMap) bool { return len(set) == 0 }
+	if r.Match != nil && (len(r.Match) == 0 || slices.ContainsFunc(r.Match, empty)) {
+		return errors.New("match is empty: leave it out for all")
+	}
+	return nil
+}
+
 // matchedAs reports whether the matchers of a rule match. HEAD, and the CONNECT
 // that opens a WebSocket, count as GET; a forbid reads them as they are, too.
 func matchedAs(r *http.Request, matchers caddyhttp.MatcherSets, effect abac.Effect) (bool, error) {
@@ -92,7 +104,7 @@ func (p *routePolicies) of(x *exchange) *abac.RoutePolicy {
 // checkRules finds what is wrong with the rules as they are written.
 func (h *Handler) checkRules() error {
 	for i := range h.Rules {
-		if err := h.Rules[i].Check(); err != nil {
+		if err := errors.Join(h.Rules[i].Check(), h.Rules[i].checkMatch()); err != nil {
 			return fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}

@@ -1,7 +1,9 @@
 package stackauth
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -64,6 +66,7 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	at := position(d)
 	line := d.NewFromNextSegment()
 	line.Next() // consume `match`
 	set, err := caddyhttp.ParseCaddyfileNestedMatcherSet(line)
@@ -71,7 +74,7 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 		return err
 	}
 	if len(set) == 0 {
-		return d.Errf("match is empty: expected Caddy matchers")
+		return fmt.Errorf("match is empty: expected Caddy matchers, at %s", at)
 	}
 	r.Match = caddyhttp.RawMatcherSets{set}
 	return nil
@@ -108,24 +111,49 @@ func (h *Handler) unmarshalAccessPolicy(d *caddyfile.Dispenser) error {
 	}
 	h.AccessPolicy = []abac.Rule{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		effect := abac.Effect(d.Val())
-		if effect != abac.Permit && effect != abac.Forbid {
-			return d.Errf("unrecognized option %q of access_policy: expected permit or forbid", d.Val())
+		if err := h.unmarshalRule(d); err != nil {
+			return err
 		}
-		if d.NextArg() {
-			return d.Errf("%s: unexpected %q: what a rule is about stands in its block", effect, d.Val())
-		}
-		where := position(d)
-		r := abac.Rule{Effect: effect}
-		for nesting := d.Nesting(); d.NextBlock(nesting); {
-			if err := unmarshalRuleOption(d, &r); err != nil {
-				return err
-			}
-		}
-		h.AccessPolicy = append(h.AccessPolicy, r)
-		h.accessPolicyAt = append(h.accessPolicyAt, where)
 	}
 	return nil
+}
+
+func (h *Handler) unmarshalRule(d *caddyfile.Dispenser) error {
+	r := abac.Rule{Effect: abac.Effect(d.Val())}
+	if r.Effect != abac.Permit && r.Effect != abac.Forbid {
+		return d.Errf("unrecognized option %q of access_policy: expected permit or forbid", d.Val())
+	}
+	if d.NextArg() {
+		return d.Errf("%s: unexpected %q: what a rule is about stands in its block", r.Effect, d.Val())
+	}
+	begin, at := position(d), position(d)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() == "resource" {
+			at = position(d)
+		}
+		if err := unmarshalRuleOption(d, &r); err != nil {
+			return err
+		}
+		if err := checkSoFar(r); err != nil {
+			return providers.Located(d, fmt.Errorf("access_policy: %s: %w", r.Effect, err))
+		}
+	}
+	if len(r.Actions) == 0 {
+		at = begin // of a missing line, no other is to blame
+	}
+	h.AccessPolicy = append(h.AccessPolicy, r)
+	h.accessPolicyAt = append(h.accessPolicyAt, at)
+	return nil
+}
+
+// checkSoFar checks what has been read of a rule but its resource, and before
+// there must be any actions: here, for the line.
+func checkSoFar(r abac.Rule) error {
+	r.Resource = ""
+	if len(r.Actions) == 0 {
+		r.Actions = []abac.Action{abac.Read}
+	}
+	return r.Check(abac.CompatNone)
 }
 
 func unmarshalRuleOption(d *caddyfile.Dispenser, r *abac.Rule) error {
@@ -135,8 +163,12 @@ func unmarshalRuleOption(d *caddyfile.Dispenser, r *abac.Rule) error {
 	case "resource":
 		return providers.TextOption(d, (*string)(&r.Resource))
 	case "actions":
-		for _, action := range d.RemainingArgs() {
-			r.Actions = append(r.Actions, abac.Action(action))
+		var names []string
+		if err := providers.ListOption(d, &names); err != nil {
+			return err
+		}
+		for _, name := range names {
+			r.Actions = append(r.Actions, abac.Action(name))
 		}
 		return nil
 	case "when":
@@ -150,7 +182,7 @@ func unmarshalRuleOption(d *caddyfile.Dispenser, r *abac.Rule) error {
 }
 
 // checkAccessPolicyLines checks the rules when the whole block is read: how a
-// rule is read depends on `compat`, which may come after it.
+// resource is read depends on `compat`, which may come after it.
 func (h *Handler) checkAccessPolicyLines() error {
 	for i := range h.AccessPolicy {
 		if err := h.AccessPolicy[i].Check(h.Compat); err != nil {
@@ -160,20 +192,24 @@ func (h *Handler) checkAccessPolicyLines() error {
 	return nil
 }
 
-func position(d *caddyfile.Dispenser) string { return fmt.Sprintf("%s:%d", d.File(), d.Line()) }
+// position is where the dispenser is, as Caddy says it of errors: with the files
+// that imported the line.
+func position(d *caddyfile.Dispenser) string {
+	return strings.TrimPrefix(d.Err("").Error(), ", at ")
+}
 
 func (h *Handler) unmarshalOwnerMatch(d *caddyfile.Dispenser) error {
 	if err := providers.TextOption(d, (*string)(&h.OwnerMatch)); err != nil {
 		return err
 	}
-	return providers.Located(d, h.OwnerMatch.Check())
+	return providers.Located(d, errors.Join(h.OwnerMatch.Check(), h.checkOwnerMatch()))
 }
 
 func (h *Handler) unmarshalCompat(d *caddyfile.Dispenser) error {
 	if err := providers.TextOption(d, (*string)(&h.Compat)); err != nil {
 		return err
 	}
-	return providers.Located(d, h.Compat.Check())
+	return providers.Located(d, errors.Join(h.Compat.Check(), h.checkOwnerMatch()))
 }
 
 func (h *Handler) unmarshalExplainHeader(d *caddyfile.Dispenser) error {

@@ -148,6 +148,7 @@ type Handler struct {
 
 	accessPolicyAt []string // where its rules are in the Caddyfile
 	log            *categoryLoggers
+	rehearsed      *rehearsedBlock // nil, but in `caddy stack-auth explain` and `test`
 }
 
 // CaddyModule implements caddy.Module.
@@ -162,6 +163,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // fetched when Caddy has started, or for the first request.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	var err error
+	h.rehearsed = rehearsedIn(ctx)
 	if h.log, err = newCategoryLoggers(ctx.Logger(), h.LogLevels); err != nil {
 		return err
 	}
@@ -213,6 +215,9 @@ func (h *Handler) loadProviders(ctx caddy.Context) ([]providers.Provider, error)
 	if len(h.ProvidersRaw) == 0 {
 		return nil, nil
 	}
+	if h.rehearsed.castsProviders() {
+		return h.playProviders()
+	}
 	loaded, err := providerContext(ctx, h).LoadModule(h, "ProvidersRaw")
 	if err != nil {
 		return nil, fmt.Errorf("loading providers: %w", err)
@@ -251,6 +256,7 @@ func (h *Handler) Cleanup() error {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	matched, err := h.matches(r)
+	h.rehearsed.meets(h, matched, err)
 	if err != nil {
 		h.disarm(r)
 		return err
@@ -259,7 +265,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.passBy(w, r, next)
 	}
 	x, r := enter(r, h)
-	if no := h.decide(x, r); no != nil {
+	no := h.decide(x, r)
+	h.rehearsed.decides(h, x, no)
+	if no != nil {
 		return h.refuse(w, r, x, no)
 	}
 	x.admit(r, h)

@@ -20,7 +20,12 @@ func (h *Handler) enforce(x *exchange, r *http.Request, path string) *refusal {
 	if len(h.Require) == 0 && h.routes == nil {
 		return nil
 	}
+	earlier := x.rule
 	no := h.judge(x, r, path)
+	h.rehearsed.judges(h, x, r, path, no)
+	if no == nil && x.decision == denied {
+		x.rule = earlier // the decision stays that of a block in shadow further out
+	}
 	h.explainTo(x)
 	countDecision(no == nil, h.Shadow)
 	if no == nil || !h.Shadow {
@@ -64,7 +69,9 @@ func (h *Handler) judge(x *exchange, r *http.Request, path string) *refusal {
 // one.
 func (x *exchange) refuseByPolicy(reason string) *refusal {
 	if x.anonymous {
-		return refuseMissing("anonymous: " + reason)
+		no := refuseMissing("anonymous: " + reason)
+		no.category = categoryPolicy // a rule decided it, as it does of others
+		return no
 	}
 	return insufficientPermissions.because(reason)
 }
@@ -99,15 +106,28 @@ func (h *Handler) rulePath(x *exchange, r *http.Request) (string, *refusal) {
 	}
 	path, err := abac.CanonicalPath(r.URL.Path)
 	if err != nil {
-		return "", ambiguousRequest.because(err.Error())
+		return "", x.refusePath(err.Error())
 	}
 	if x.by == nil || x.over || x.by.BasePath == "" {
 		return path, nil
 	}
-	if below, under := cutBase(path, x.by.BasePath); under && path != x.below {
-		return below, nil
+	below, under := cutBase(path, x.by.BasePath)
+	switch {
+	case !under || path == x.below:
+		return path, nil
+	case strings.HasSuffix(x.below, path):
+		// More than the base was taken off, and what is left begins with it again
+		// (/llm/llm/…, as callers may write it): nobody can tell what to read.
+		return "", x.refusePath("path begins with base_path again after more than that was taken off")
 	}
-	return path, nil
+	return below, nil
+}
+
+// refusePath refuses a path that has become ambiguous on the way here: no rule
+// has decided that, whatever one further out has said.
+func (x *exchange) refusePath(reason string) *refusal {
+	x.rule, x.explained = "", ""
+	return ambiguousRequest.because(reason)
 }
 
 // cutBase returns the path below the base, and whether it is there.

@@ -41,6 +41,17 @@ type configBlock struct {
 	// the same chain of handlers, or further out; 0 without one.
 	Outer int
 
+	// Place says where it is, for people: `:8080, handle /v1/admin*`.
+	Place string
+
+	// Elsewhere: it is where the chain of handlers before it cannot be seen: in a
+	// named route, in routes for errors or answers.
+	Elsewhere bool
+
+	// Before and After are the handlers that change the path of a request on its
+	// way to the block, whatever the request, and of some when it has passed.
+	Before, After []pathChange
+
 	Handler *Handler
 }
 
@@ -54,7 +65,7 @@ func findBlocks(config []byte) ([]configBlock, error) {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
 	f := &blockFinder{}
-	if _, err := f.walk(tree, 0); err != nil {
+	if _, err := f.walk(tree, chain{}); err != nil {
 		return nil, err
 	}
 	return f.found, nil
@@ -62,37 +73,96 @@ func findBlocks(config []byte) ([]configBlock, error) {
 
 type blockFinder struct{ found []configBlock }
 
-// walk goes through lists in their order and objects in that of their names,
-// and returns the number of the block that holds for what comes after.
-func (f *blockFinder) walk(node any, outer int) (int, error) {
+// chain is what a request has passed before it comes to a node.
+type chain struct {
+	outer     int // the block that holds
+	place     configPlace
+	elsewhere bool
+	before    []pathChange
+}
+
+// passed is what a node is to what comes after it.
+type passed struct {
+	outer   int
+	before  []pathChange // of every request
+	changes []pathChange // of some
+}
+
+// walk goes through lists in their order and objects in that of their names.
+func (f *blockFinder) walk(node any, c chain) (passed, error) {
+	p := passed{outer: c.outer, before: c.before}
 	switch v := node.(type) {
 	case []any:
-		for _, element := range v {
-			next, err := f.walk(element, outer)
-			if err != nil {
-				return outer, err
-			}
-			outer = next
-		}
+		return f.walkList(v, c)
 	case map[string]any:
 		if isBlock(v) {
-			return f.add(v, outer)
+			var err error
+			p.outer, err = f.add(v, c)
+			return p, err
 		}
+		p.before, p.changes = changesOf(v, c.before)
+		c.place = c.place.into(v)
+		c.before = p.before
 		// What a route's own handlers establish holds for the routes that come after
 		// it, too; what is further in does not.
-		inner := outer
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			next, err := f.walk(v[key], outer)
+			inner := c
+			inner.elsewhere = c.elsewhere || key == "named_routes" || key == "errors" || key == "handle_response"
+			next, err := f.walk(v[key], inner)
 			if err != nil {
-				return outer, err
+				return p, err
 			}
+			p.changes = append(p.changes, next.changes...)
 			if key == "handle" {
-				inner = next
+				p.outer = next.outer
+				if v["match"] == nil {
+					p.before = next.before
+				}
 			}
 		}
-		return inner, nil
 	}
-	return outer, nil
+	return p, nil
+}
+
+// walkList goes through routes or handlers. What changes the path in a later one
+// does so after the blocks of an earlier one, unless a request never gets into
+// both.
+func (f *blockFinder) walkList(list []any, c chain) (passed, error) {
+	p := passed{outer: c.outer, before: c.before}
+	type stretch struct {
+		element  any
+		from, to int // in found
+	}
+	var earlier []stretch
+	for _, element := range list {
+		from := len(f.found)
+		c.outer, c.before = p.outer, p.before
+		next, err := f.walk(element, c)
+		if err != nil {
+			return p, err
+		}
+		for _, s := range earlier {
+			if excludes(s.element, element) {
+				continue
+			}
+			for i := s.from; i < s.to; i++ {
+				f.found[i].After = append(f.found[i].After, next.changes...)
+			}
+		}
+		earlier = append(earlier, stretch{element, from, len(f.found)})
+		p.outer, p.before = next.outer, next.before
+		p.changes = append(p.changes, next.changes...)
+	}
+	return p, nil
+}
+
+// excludes reports whether a request that gets into the one route does not get
+// into the other, later one.
+func excludes(route, later any) bool {
+	a, _ := route.(map[string]any)
+	b, _ := later.(map[string]any)
+	group, _ := a["group"].(string)
+	return a["terminal"] == true || group != "" && group == b["group"]
 }
 
 func isBlock(node any) bool {
@@ -100,22 +170,25 @@ func isBlock(node any) bool {
 	return object["handler"] == "stack_auth"
 }
 
-func (f *blockFinder) add(object map[string]any, outer int) (int, error) {
+func (f *blockFinder) add(object map[string]any, c chain) (int, error) {
 	object = maps.Clone(object)
 	delete(object, "handler")
 	raw, err := json.Marshal(object)
 	if err != nil {
-		return outer, err
+		return c.outer, err
 	}
 	h := new(Handler)
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(h); err != nil {
-		return outer, fmt.Errorf("reading stack_auth block %d: %w", len(f.found)+1, err)
+		return c.outer, fmt.Errorf("reading stack_auth block %d: %w", len(f.found)+1, err)
 	}
-	f.found = append(f.found, configBlock{Number: len(f.found) + 1, Outer: outer, Handler: h})
+	f.found = append(f.found, configBlock{
+		Number: len(f.found) + 1, Outer: c.outer, Place: c.place.of(h), Elsewhere: c.elsewhere,
+		Before: slices.Clone(c.before), Handler: h,
+	})
 	if len(h.ProvidersRaw) > 0 {
-		outer = len(f.found)
+		return len(f.found), nil
 	}
-	return outer, nil
+	return c.outer, nil
 }

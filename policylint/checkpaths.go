@@ -1,0 +1,202 @@
+package policylint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// checkPatterns looks at each path pattern by itself.
+func (l *linter) checkPatterns() {
+	for i := range l.routes {
+		for j := range l.routes[i].patterns {
+			p := &l.routes[i].patterns[j]
+			if p.engine == nil {
+				continue // no pattern: every path
+			}
+			switch {
+			case p.dead != "":
+				l.add(l.ofRule(i), PatternNeverMatches, Error,
+					fmt.Sprintf("`%s` matches no request: %s", p.source, p.dead), adviceForDead(p))
+			case l.takenOff(p) != "":
+				l.addTakenOff(i, p)
+			case p.expression == nil && p.set.prefix && endsInWord(p.set.text):
+				l.addWithinSegment(i, p)
+			}
+		}
+	}
+}
+
+func adviceForDead(p *pathPattern) string {
+	if p.expression != nil {
+		return "write what the path has after it was decoded once, beginning with `/` and without a slash at the end"
+	}
+	bare := strings.TrimRight(p.source, "/")
+	return fmt.Sprintf("write `%s` for the path itself, `%s/*` for what is below it", bare, bare)
+}
+
+// endsInWord reports whether the text ends as a whole segment does: not in a
+// slash, and not in something that joins, as in /v1/files-*.
+func endsInWord(text string) bool {
+	c, _ := utf8.DecodeLastRuneInString(text)
+	return unicode.IsLetter(c) || unicode.IsDigit(c)
+}
+
+func (l *linter) addWithinSegment(rule int, p *pathPattern) {
+	if p.forbids {
+		return // widely is how a forbid is meant
+	}
+	segment := p.set.text[strings.LastIndexByte(p.set.text, '/')+1:]
+	l.add(l.ofRule(rule), PrefixWithinSegment, Note,
+		fmt.Sprintf("`%s` is a prefix of the text, not of segments: it also lets callers in to `%s-other`, whatever the stack puts there one day", p.source, p.set.text),
+		fmt.Sprintf("if `%s` is the whole segment, write `%s %s/*`", segment, p.set.text, p.set.text))
+}
+
+// takenOff returns the prefix that a pattern begins with although it is taken off
+// before rules are read; empty without one.
+func (l *linter) takenOff(p *pathPattern) string {
+	begins := p.outline().text
+	if p.expression != nil {
+		begins, _ = p.expression.lead()
+	}
+	below := func(prefix string) bool {
+		rest, found := strings.CutPrefix(begins, prefix)
+		return prefix != "" && found && (rest == "" || rest[0] == '/')
+	}
+	if below(l.block.BasePath) {
+		return l.block.BasePath
+	}
+	for _, change := range l.block.Before {
+		if prefix := strings.TrimSuffix(change.Prefix, "/"); below(prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+func (l *linter) addTakenOff(rule int, p *pathPattern) {
+	prefix, by := l.takenOff(p), "`base_path`"
+	if prefix != l.block.BasePath {
+		by = "what runs before the block"
+	}
+	severity, effect := Warning, "lets nobody in"
+	if p.forbids {
+		severity, effect = Error, "forbids nothing"
+	}
+	l.add(l.ofRule(rule), PrefixTakenOff, severity,
+		fmt.Sprintf("`%s` begins with %s, which %s takes off the path before rules are read: the pattern %s", p.source, prefix, by, effect),
+		"write the path as the stack gets it: `"+strings.Replace(p.source, prefix, "", 1)+"`")
+}
+
+// checkForbids finds forbids that something like what they name gets around.
+func (l *linter) checkForbids() {
+	for i := range l.routes {
+		r := &l.routes[i]
+		if !r.forbids {
+			continue
+		}
+		if l.block.Rules[i].ByPath {
+			l.add(l.ofRule(i), ForbidByMatcher, Warning,
+				"Caddy's matchers read a path otherwise than rules do: with a slash at its end it is another one to `path`, and in another case to `path_regexp`",
+				"name the paths in the line of the forbid, which reads them widely, and leave `match` for the rest")
+		}
+		for j := range r.patterns {
+			if p := &r.patterns[j]; p.ok && p.dead == "" && !p.set.prefix && p.set.text != "/" && l.takenOff(p) == "" {
+				l.checkBelow(i, p)
+			}
+		}
+	}
+}
+
+// checkBelow reports a forbid of a path that leaves free what is below it.
+func (l *linter) checkBelow(rule int, p *pathPattern) {
+	below := plain{text: p.set.text + "/", prefix: true, fold: true}
+	permitted := false
+	for i := range l.routes {
+		for j := range l.routes[i].patterns {
+			switch other := &l.routes[i].patterns[j]; {
+			case other.dead != "":
+			case other.forbids && (other.ok && other.set.covers(below) || other.expression != nil && other.matches(below.text+"x")):
+				return
+			case !other.forbids && other.outline().overlaps(below):
+				permitted = true
+			}
+		}
+	}
+	if !permitted {
+		return
+	}
+	l.add(l.ofRule(rule), ForbidExactPath, Warning,
+		fmt.Sprintf("`%s` forbids this one path; `%s/…` is not forbidden, and a permit is about it", p.source, p.set.text),
+		fmt.Sprintf("write `%s %s/*`, or `%s*` to forbid all that begins so", p.set.text, p.set.text, p.set.text))
+}
+
+// checkPathChanges finds handlers after the block that give the stack another
+// path than the one that was decided on.
+func (l *linter) checkPathChanges() {
+	var forbids []*pathPattern
+	for i := range l.routes {
+		for j := range l.routes[i].patterns {
+			if p := &l.routes[i].patterns[j]; l.routes[i].forbids && p.dead == "" && p.engine != nil && p.source != "*" {
+				forbids = append(forbids, p)
+			}
+		}
+	}
+	if forbids == nil || !slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids }) {
+		return
+	}
+	for _, change := range l.block.After {
+		if change.Prefix == "" {
+			l.add(subject{list: OfRules}, PathChangedLater, Warning,
+				fmt.Sprintf("%s comes after the block: the stack gets another path than the rules have decided on, and a forbid may have been about that one", quoted(change.Text)),
+				"put stack_auth behind it, inside the `handle` or `route` that has it, or forbid the path as it is before, too")
+			continue
+		}
+		if p := l.pastForbids(change, forbids); p != nil {
+			prefix := strings.TrimSuffix(change.Prefix, "/")
+			l.add(subject{list: OfRules}, PathChangedLater, Error,
+				fmt.Sprintf("%s comes after the block and takes %s off the path: a request for `%s%s` is not what `%s` forbids, and the stack gets `%s`",
+					quoted(change.Text), prefix, prefix, p.example(), p.source, p.example()),
+				fmt.Sprintf("say `base_path %s`, or put stack_auth inside the `handle_path`", prefix))
+		}
+	}
+}
+
+// pastForbids returns a forbidden pattern whose paths are let in with the prefix
+// that is taken off later; nil without any.
+func (l *linter) pastForbids(change PathChange, forbids []*pathPattern) *pathPattern {
+	prefix, under := strings.CutPrefix(strings.TrimSuffix(change.Prefix, "/"), l.block.BasePath)
+	if !under || prefix == "" {
+		return nil // the rules are read below it
+	}
+	for _, p := range forbids {
+		path := prefix + p.example()
+		if p.example() == "" || slices.ContainsFunc(forbids, func(other *pathPattern) bool { return other.matches(path) }) {
+			continue
+		}
+		if slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids && r.mayMatch(path) }) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *route) mayMatch(path string) bool {
+	return slices.ContainsFunc(r.patterns, func(p pathPattern) bool { return p.engine == nil || p.matches(path) })
+}
+
+// example returns a path that the pattern matches; empty if none is known.
+func (p *pathPattern) example() string {
+	text := p.set.text
+	if !p.ok {
+		text, _ = p.expression.lead()
+	}
+	for _, tail := range []string{"", "x"} {
+		if path := text + tail; path != "/" && !strings.HasSuffix(path, "/") && p.matches(path) {
+			return path
+		}
+	}
+	return ""
+}

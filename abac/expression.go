@@ -56,8 +56,12 @@ func compileExpression(source string, s span) (*expression, error) {
 	if e.re, err = compileWrapped(`\A(?:`, source, `)`); err != nil {
 		return nil, err
 	}
-	if endsAtLineFeed(tree) {
+	dollar, end := endsAtLineFeed(tree)
+	switch {
+	case dollar && end:
 		e.beforeLineFeed, err = compileWrapped(`\A(?:`, tree.String(), `)`)
+	case dollar:
+		e.beforeLineFeed = e.re // writing a tree takes long, and few have a `\z`
 	}
 	return e, err
 }
@@ -75,19 +79,20 @@ func compileWrapped(before, source, after string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// endsAtLineFeed reports whether the expression has a `$`. It also takes out
-// what has a `\z`, which matches nowhere but at the very end.
-func endsAtLineFeed(tree *syntax.Regexp) bool {
-	found := false
+// endsAtLineFeed reports whether the expression has a `$`, and whether it has a
+// `\z`, which matches nowhere but at the very end: that it takes out.
+func endsAtLineFeed(tree *syntax.Regexp) (dollar, end bool) {
 	if tree.Op == syntax.OpEndText {
-		if found = tree.Flags&syntax.WasDollar != 0; !found {
+		if dollar = tree.Flags&syntax.WasDollar != 0; !dollar {
 			*tree = syntax.Regexp{Op: syntax.OpNoMatch}
+			return false, true
 		}
 	}
 	for _, sub := range tree.Sub {
-		found = endsAtLineFeed(sub) || found
+		d, e := endsAtLineFeed(sub)
+		dollar, end = dollar || d, end || e
 	}
-	return found
+	return dollar, end
 }
 
 func (e *expression) matches(text string) bool {

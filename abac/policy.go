@@ -143,7 +143,7 @@ func (p *Policy) byDefault(u *User, action actionSet, r *Resource) Decision {
 		return Decision{Cause: no, Rule: -1}
 	}
 	switch {
-	case action == Create.bit() && !upstream:
+	case action == Create.bit() && (!upstream || u == nil):
 		return because(u != nil, ByCreating, CreatingAnonymously)
 	case r.owner == nil:
 		return because(upstream && u != nil || p.unowned.allow(r.Type(), action), ByNobody, OwnedByNobody)

@@ -128,8 +128,8 @@ func TestWithoutRulesTheDefaultPolicyDecides(t *testing.T) {
 		{"nobody, of what nobody in particular owns", nil, Read, user("", ""), Decision{Cause: NothingShared}, Decision{Cause: NothingShared}},
 		{"creating", bob, Create, nil, Decision{Allowed: true, Cause: ByCreating}, Decision{Allowed: true, Cause: ByNobody}},
 		{"creating over what somebody owns", bob, Create, alice, Decision{Allowed: true, Cause: ByCreating}, Decision{Cause: NothingShared}},
-		{"creating anonymously", nil, Create, nil, Decision{Cause: CreatingAnonymously}, Decision{Cause: OwnedByNobody}},
-		{"creating without a principal", user("", ""), Create, nil, Decision{Cause: CreatingAnonymously}, Decision{Cause: OwnedByNobody}},
+		{"creating anonymously", nil, Create, nil, Decision{Cause: CreatingAnonymously}, Decision{Cause: CreatingAnonymously}},
+		{"creating without a principal", user("", ""), Create, nil, Decision{Cause: CreatingAnonymously}, Decision{Cause: CreatingAnonymously}},
 		{"reading what nobody owns", bob, Read, nil, Decision{Allowed: true, Cause: ByNobody}, Decision{Allowed: true, Cause: ByNobody}},
 		{"deleting what nobody owns", bob, Delete, nil, Decision{Cause: OwnedByNobody}, Decision{Allowed: true, Cause: ByNobody}},
 	} {

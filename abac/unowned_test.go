@@ -2,6 +2,7 @@ package abac
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 )
 
@@ -53,14 +54,14 @@ func TestWhatNobodyOwnsIsAsUnownedSays(t *testing.T) {
 
 // To upstream, anybody does anything with it; to us never somebody anonymous.
 func TestInCompatWhatNobodyOwnsIsEverybodysWhoIsSomebody(t *testing.T) {
-	for _, unowned := range [][]Unowned{nil, {}, {{}}, {{Actions: []Action{Read}}}} {
+	for _, unowned := range [][]Unowned{nil, {}, {{}}, {{Actions: []Action{Read}}}, {{Actions: []Action{Create}}}} {
 		p := mustPolicy(t, nil, Options{Compat: CompatOGX, Unowned: unowned})
 		for _, action := range Actions {
 			resource := NewResource("model", "m", nil)
 			if d := p.Decide(user("u", ""), action, resource); !d.Allowed || d.Cause != ByNobody {
 				t.Errorf("%s with unowned %v: %+v", action, unowned, d)
 			}
-			want := action == Read && (unowned == nil || len(unowned) == 1 && len(unowned[0].Actions) == 1)
+			want := action == Read && (unowned == nil || len(unowned) == 1 && slices.Equal(unowned[0].Actions, []Action{Read}))
 			if d := p.Decide(nil, action, resource); d.Allowed != want {
 				t.Errorf("%s by nobody with unowned %v: %+v, want %t", action, unowned, d, want)
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
@@ -137,6 +138,11 @@ func (s attributeSource) values(claims map[string]any) []string {
 	return valuesOf(s.path.find(claims), s.whole)
 }
 
+// separates reports whether the character is white space between values: also
+// the separators of ASCII, which upstream splits at and Go does not. A value that
+// hangs on to another is one that a forbid would miss.
+func separates(c rune) bool { return unicode.IsSpace(c) || 0x1c <= c && c <= 0x1f }
+
 // valuesOf returns the values of a claim: a string split on white space, unless
 // it is taken whole, a list's strings unsplit, of anything else nothing.
 func valuesOf(claim any, whole bool) []string {
@@ -148,7 +154,7 @@ func valuesOf(claim any, whole bool) []string {
 			}
 			return []string{v}
 		}
-		return strings.Fields(v)
+		return strings.FieldsFunc(v, separates)
 	case []any:
 		values := make([]string, 0, len(v))
 		for _, element := range v {

@@ -73,6 +73,8 @@ func TestValuesOfAClaim(t *testing.T) {
 	}{
 		{"scope", `"read write"`, []string{"read", "write"}}, // as OAuth writes it
 		{"roles", `"x admin"`, []string{"x", "admin"}},
+		// Python's split knows these, Go's Fields does not; a forbid may be about b.
+		{"roles", `"a\u001cb\u001fc\u0085d\u00a0e\u3000f"`, []string{"a", "b", "c", "d", "e", "f"}},
 		{"roles", `" a\t b\n"`, []string{"a", "b"}},
 		{"roles", `""`, nil},
 		{"roles", `"  "`, nil},

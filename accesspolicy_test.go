@@ -79,9 +79,8 @@ func TestRulesInJSONThatAreRefused(t *testing.T) {
 
 func TestRulesInJSONThatLoad(t *testing.T) {
 	for name, handler := range map[string]string{
-		"no rules":                  `"rules":[],"access_policy":[]`,
+		"no rules":                  `"access_policy":[]`,
 		"null":                      `"rules":null,"access_policy":null,"explain_header":null`,
-		"null in a rule":            `"rules":[{"effect":"permit","paths":null,"methods":null,"match":null,"when":null,"unless":null}]`,
 		"matchers that are options": `"rules":[{"effect":"forbid","match":[{"method":["GET"]},{"path":["/x"]}]}]`,
 		"a resource rule":           `"access_policy":[{"effect":"permit","actions":["read","read"],"principal":"a","resource":"model::*","when":[{"op":"user_is_owner"}]}]`,
 		"a literal star":            `"compat":"ogx","access_policy":[{"effect":"permit","actions":["read"],"resource":"*"}]`,

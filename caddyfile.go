@@ -42,6 +42,12 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if matcher != nil {
 		handler.Match = caddyhttp.RawMatcherSets{matcher}
 	}
+	if h.IsNamedRoute() {
+		// Of a named route that comes to one route without a matcher, Caddy keeps the
+		// first handler alone: without this, what stands before a stack_auth would
+		// make it vanish.
+		return h.NewRoute(caddy.ModuleMap{"path": h.JSON(caddyhttp.MatchPath{"*"})}, handler), nil
+	}
 	return h.NewRoute(nil, handler), nil
 }
 
@@ -169,7 +175,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser) error {
 	case "log_levels":
 		return h.unmarshalLogLevels(d)
 	}
-	return d.Errf("unrecognized option %q of stack_auth", d.Val())
+	return d.Errf("unrecognized option %q of stack_auth%s", d.Val(), directiveHint(d.Val()))
 }
 
 func (h *Handler) unmarshalProvider(d *caddyfile.Dispenser) error {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
 
@@ -20,6 +22,7 @@ func (h *Handler) enforce(x *exchange, r *http.Request, path string) *refusal {
 	if len(h.Require) == 0 && h.routes == nil {
 		return nil
 	}
+	x.forgetOthers(r) // matchers of rules must not take them for the caller
 	earlier := x.rule
 	no := h.judge(x, r, path)
 	h.rehearsed.judges(h, x, r, path, no)
@@ -27,7 +30,9 @@ func (h *Handler) enforce(x *exchange, r *http.Request, path string) *refusal {
 		x.rule = earlier // the decision stays that of a block in shadow further out
 	}
 	h.explainTo(x)
-	countDecision(no == nil, h.Shadow)
+	if h.rehearsed == nil { // nobody has asked for anything
+		countDecision(no == nil, h.Shadow)
+	}
 	if no == nil || !h.Shadow {
 		return no
 	}
@@ -58,11 +63,34 @@ func (h *Handler) judge(x *exchange, r *http.Request, path string) *refusal {
 	case d.Allowed:
 		return nil
 	case d.Cause == abac.RuleFailed:
-		return x.refuseByPolicy(fmt.Sprintf("matchers of %s failed: %v", x.rule, d.Err))
+		reason := "matchers of " + h.ruleInLog(d.Rule) + " failed"
+		if h.rehearsed != nil { // elsewhere a log has it: its words may repeat what the caller sent
+			reason += ": " + d.Err.Error()
+		}
+		return x.refuseByPolicy(reason)
 	case d.Cause == abac.ByRule:
-		return x.refuseByPolicy(x.rule + " applies")
+		return x.refuseByPolicy(h.ruleInLog(d.Rule) + " applies")
 	}
-	return x.refuseByPolicy("no rule applies" + nearMisses(policy, q))
+	reason := "no rule applies"
+	if h.logsRefusalByPolicy(x) {
+		reason += h.nearMisses(policy, q)
+	}
+	return x.refuseByPolicy(reason)
+}
+
+// logsRefusalByPolicy reports whether the log has room for one. What only it
+// would say is not found out otherwise: it takes as long as the decision, and
+// refusals may come in a flood.
+func (h *Handler) logsRefusalByPolicy(x *exchange) bool {
+	if h.rehearsed != nil {
+		return true
+	}
+	kind := x.refuseByPolicy("").code
+	if h.Shadow {
+		kind = "shadow " + kind // as shadowRefusal has it
+	}
+	return h.log.of(categoryPolicy).Core().Enabled(zapcore.InfoLevel) &&
+		h.log.refusals.limitOf(kind, categoryPolicy).limiter.Tokens() >= 1
 }
 
 // refuseByPolicy refuses the caller; one without a credential is told to bring
@@ -76,12 +104,21 @@ func (x *exchange) refuseByPolicy(reason string) *refusal {
 	return insufficientPermissions.because(reason)
 }
 
+// ruleInLog names a rule for a reader who looks for it.
+func (h *Handler) ruleInLog(index int) string {
+	name := ruleName(string(h.Rules[index].Effect), index)
+	if text := h.Rules[index].Description; text != "" {
+		name += " “" + text + "”"
+	}
+	return name
+}
+
 // shownMisses is how many rules a reason names.
 const shownMisses = 3
 
 // nearMisses says, for the log, of the rules for this path and method why they
 // did not apply.
-func nearMisses(policy *abac.RoutePolicy, q abac.RouteQuestion) string {
+func (h *Handler) nearMisses(policy *abac.RoutePolicy, q abac.RouteQuestion) string {
 	var b strings.Builder
 	shown := 0
 	for i, step := range policy.Explain(q).Steps {
@@ -92,7 +129,7 @@ func nearMisses(policy *abac.RoutePolicy, q abac.RouteQuestion) string {
 			b.WriteString("; and more")
 			break
 		}
-		fmt.Fprintf(&b, "; %s: %s", policy.Name(i), policy.Why(i, step))
+		fmt.Fprintf(&b, "; %s: %s", h.ruleInLog(i), policy.Why(i, step))
 	}
 	return b.String()
 }
@@ -106,7 +143,7 @@ func (h *Handler) rulePath(x *exchange, r *http.Request) (string, *refusal) {
 	}
 	path, err := abac.CanonicalPath(r.URL.Path)
 	if err != nil {
-		return "", x.refusePath(err.Error())
+		return "", x.refuseForm(ambiguousRequest.because(err.Error()))
 	}
 	if x.by == nil || x.over || x.by.BasePath == "" {
 		return path, nil
@@ -118,16 +155,16 @@ func (h *Handler) rulePath(x *exchange, r *http.Request) (string, *refusal) {
 	case strings.HasSuffix(x.below, path):
 		// More than the base was taken off, and what is left begins with it again
 		// (/llm/llm/…, as callers may write it): nobody can tell what to read.
-		return "", x.refusePath("path begins with base_path again after more than that was taken off")
+		return "", x.refuseForm(ambiguousRequest.because("path begins with base_path again after more than that was taken off"))
 	}
 	return below, nil
 }
 
-// refusePath refuses a path that has become ambiguous on the way here: no rule
-// has decided that, whatever one further out has said.
-func (x *exchange) refusePath(reason string) *refusal {
+// refuseForm refuses a request for the form that it has taken on the way here: no
+// rule has decided that, whatever one further out has said.
+func (x *exchange) refuseForm(no *refusal) *refusal {
 	x.rule, x.explained = "", ""
-	return ambiguousRequest.because(reason)
+	return no
 }
 
 // cutBase returns the path below the base, and whether it is there.

@@ -104,7 +104,7 @@ refused, and with 2 where something is wrong or it could not be told.`,
   caddy stack-auth explain --principal anna --resource model::llama --action update PUT /v1/models/llama`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return broken(cmd, fmt.Errorf("expected a method and a path, got %d arguments", len(args)))
+				return broken(cmd, fmt.Errorf("expected a method and a path, got %s", numberOf(len(args), "argument")))
 			}
 			return nil
 		},

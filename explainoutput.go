@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
 
 // explanation is what explain says, in the order in which it is said.
@@ -18,7 +20,8 @@ type explanation struct {
 	Decision string          `json:"decision"`
 	Status   int             `json:"status"`
 
-	unread bool
+	unread  bool
+	unasked int // the last block on the way with an access_policy that nobody asked about
 }
 
 type requestReport struct {
@@ -40,11 +43,25 @@ func (r *rehearsal) explanation(p *performance, q *rehearsedRequest, question *r
 	if q.Token == "" {
 		e.Request.MadeUp = reportPerson(p.user)
 	}
-	var err error
-	if question != nil {
-		e.Resource, err = r.judgeResource(p, question)
+	if question == nil {
+		e.unasked = r.lastAccessPolicy(p)
+		return e, nil
 	}
+	var err error
+	e.Resource, err = r.judgeResource(p, question)
 	return e, err
+}
+
+// lastAccessPolicy returns the last block that the request came to and that has
+// an access_policy; 0 without one.
+func (r *rehearsal) lastAccessPolicy(p *performance) int {
+	last := 0
+	for _, b := range p.blocks {
+		if b.Matched && len(r.blocks[b.Block-1].Handler.AccessPolicy) > 0 {
+			last = b.Block
+		}
+	}
+	return last
 }
 
 // text is the explanation for people.
@@ -93,6 +110,9 @@ func (e *explanation) writeAnswer(b *strings.Builder) {
 	}
 	if len(e.Omitted) > 0 {
 		field(b, "", "left out", strings.Join(e.Omitted, ", "))
+	}
+	if e.unasked > 0 && e.Decision == allowed {
+		field(b, "", "not asked", fmt.Sprintf("access_policy of block %d: --resource asks it; the gateway does not yet", e.unasked))
 	}
 	field(b, "", "answer", e.answeredBy())
 	field(b, "", "decision", e.Decision+e.remark())
@@ -184,7 +204,7 @@ func (r *blockReport) write(b *strings.Builder) {
 		if rule.Failed {
 			why = "denies: " + plain(rule.Why)
 		}
-		field(b, "  ", fmt.Sprintf("%s %d", rule.Effect, rule.Number), named(rule.Description, rule.Scope)+": "+why)
+		writeRule(b, rule.label(), rule.Description, rule.Scope, why)
 	}
 	if n, asked := r.RuleCount, len(r.Rules); asked > 0 && asked < n {
 		field(b, "  ", "…", fmt.Sprintf("%d more, not asked", n-asked))
@@ -204,12 +224,15 @@ func because(applies bool, why string) string {
 	return "passed over: " + plain(why)
 }
 
-// named shows a description with what the rule is about.
-func named(description, scope string) string {
-	if description == "" {
-		return plain(scope)
+// decidedBy names the rule that decided; empty without one. After a permit
+// something else may refuse.
+func (r *blockReport) decidedBy() string {
+	for _, rule := range r.Rules {
+		if rule.Applies && (rule.Effect == abac.Permit) == (r.Decision == allowed) {
+			return called(rule.label(), rule.Description)
+		}
 	}
-	return fmt.Sprintf("“%s” %s", plain(description), plain(scope))
+	return ""
 }
 
 func (r *blockReport) verdict(reason string) string {
@@ -219,7 +242,7 @@ func (r *blockReport) verdict(reason string) string {
 	case r.Public:
 		return "allow: a public path, nobody is asked who they are"
 	case r.Decision == allowed && r.Rule != "":
-		return "allow, by " + plain(r.Rule)
+		return "allow, by " + r.decidedBy()
 	case r.Decision == allowed && len(r.Require) > 0:
 		return "allow: what is required holds"
 	case r.Decision == allowed && r.RuleCount == 0:
@@ -227,9 +250,14 @@ func (r *blockReport) verdict(reason string) string {
 	case r.Decision == allowed:
 		return allowed
 	}
-	text := r.Decision + ": " + plain(reason)
+	text := r.Decision
 	if r.Refusal != nil {
-		text = fmt.Sprintf("%s, %d %s: %s", r.Decision, r.Refusal.Status, r.Refusal.Code, plain(reason))
+		text = fmt.Sprintf("%s, %d %s", r.Decision, r.Refusal.Status, r.Refusal.Code)
+	}
+	if by := r.decidedBy(); by != "" {
+		text += ", by " + by
+	} else {
+		text += ": " + plain(reason)
 	}
 	if r.Shadow && r.Refusal == nil {
 		text += "; in shadow: the request goes on"
@@ -249,15 +277,17 @@ func (r *resourceReport) write(b *strings.Builder) {
 	}
 	field(b, "  ", "policy", policy)
 	for _, rule := range r.Rules {
-		field(b, "  ", fmt.Sprintf("%s %d", rule.Effect, rule.Number), named(rule.Description, rule.Scope)+": "+because(rule.Applies, rule.Why))
+		writeRule(b, rule.label(), rule.Description, rule.Scope, because(rule.Applies, rule.Why))
 	}
 	field(b, "  ", "decision", r.verdict())
 	field(b, "  ", "enforced", "no: this version of the gateway does not enforce resource policies")
 }
 
 func (r *resourceReport) verdict() string {
-	if r.Rule != "" {
-		return r.Decision + ", by " + plain(r.Rule)
+	for _, rule := range r.Rules {
+		if rule.Applies {
+			return r.Decision + ", by " + called(rule.label(), rule.Description)
+		}
 	}
 	return r.Decision + ": " + r.Cause
 }
@@ -279,8 +309,4 @@ func (p *personReport) String() string {
 		parts = append(parts, "with "+strings.Join(with, " "))
 	}
 	return strings.Join(parts, " ")
-}
-
-func field(b *strings.Builder, indent, name, value string) {
-	fmt.Fprintf(b, "%s%-10s  %s\n", indent, name, value)
 }

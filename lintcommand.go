@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/policylint"
@@ -59,6 +58,7 @@ be read, or has no stack_auth.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
+	cmd.DisableFlagsInUseLine = true
 	cmd.SetFlagErrorFunc(lintFailure)
 	flags := cmd.Flags()
 	o.config.bind(flags)
@@ -75,8 +75,7 @@ func lintFailure(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	fail := caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return 2, err })
-	return fail(cmd, nil)
+	return broken(cmd, err)
 }
 
 func (o *lintOptions) run(cmd *cobra.Command) error {
@@ -121,9 +120,9 @@ func printFindings(to io.Writer, findings []policylint.Finding) error {
 	var b strings.Builder
 	for i := range findings {
 		f := &findings[i]
-		fmt.Fprintf(&b, "%s: %s: %s\n", whereOf(f), f.Severity, f.Code)
-		wrap(&b, f.Message+".")
-		wrap(&b, "Instead: "+f.Advice+".")
+		fmt.Fprintf(&b, "%s: %s: %s\n", plain(whereOf(f)), f.Severity, f.Code)
+		wrap(&b, plain(f.Message)+".")
+		wrap(&b, "Instead: "+plain(f.Advice)+".")
 		b.WriteByte('\n')
 	}
 	b.WriteString(countFindings(findings) + "\n")
@@ -158,29 +157,12 @@ func whereOf(f *policylint.Finding) string {
 	return fmt.Sprintf("%s, rule%s %q", where, numbered, f.Name)
 }
 
-// lineWidth is that of a terminal that nobody has made wider.
-const lineWidth = 100
-
 // wrap writes a text in lines, set in.
 func wrap(b *strings.Builder, text string) {
 	const indent = "    "
-	width := 0
-	for word := range strings.SplitSeq(text, " ") {
-		switch {
-		case width == 0:
-			b.WriteString(indent)
-			width = len(indent)
-		case width+1+len(word) > lineWidth:
-			b.WriteString("\n" + indent)
-			width = len(indent)
-		default:
-			b.WriteByte(' ')
-			width++
-		}
-		b.WriteString(word)
-		width += len(word)
+	for _, line := range linesOf(text, lineWidth-len(indent)) {
+		b.WriteString(indent + line + "\n")
 	}
-	b.WriteByte('\n')
 }
 
 // countFindings is the last line: `3 findings: 1 error, 2 warnings`.

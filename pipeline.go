@@ -2,6 +2,7 @@ package stackauth
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,8 +17,12 @@ import (
 // it; none goes back.
 func (h *Handler) decide(x *exchange, r *http.Request) *refusal {
 	if h.chain == nil {
+		known := methodAllowed(r)  // a directive in between may have changed it
 		if x.by == nil || x.over { // nobody before us has taken forged headers off
 			h.disarm(r)
+		}
+		if !known {
+			return x.refuseForm(methodNotAllowed.because("method is not allowed"))
 		}
 		path, no := h.rulePath(x, r)
 		if no != nil {
@@ -91,14 +96,20 @@ func (h *Handler) forward(x *exchange, r *http.Request, c providers.Credential) 
 // a matcher of methods must not be a way around.
 func (h *Handler) matches(r *http.Request) (bool, error) {
 	matched, err := h.matchers.AnyMatchWithError(r)
-	if matched || err != nil || r.Method != http.MethodHead && !extendedConnect(r) {
-		return matched, err
+	if !matched && err == nil && (r.Method == http.MethodHead || extendedConnect(r)) {
+		matched, err = matchAsGet(r, h.matchers)
 	}
-	return matchAsGet(r, h.matchers)
+	if !matched && err == nil && queryInTwoMinds(r) && readQuery(h.matchers) {
+		return true, nil // it may be for us, and then must not go on undecided
+	}
+	return matched, err
 }
 
 // matchAsGet matches the request as the GET that it becomes.
 func matchAsGet(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
+	if extendedConnect(r) {
+		defer asUpgrade(r.Header)()
+	}
 	get := r.WithContext(r.Context())
 	get.Method = http.MethodGet
 	if repl := replacerOf(r); repl != nil {
@@ -109,6 +120,32 @@ func matchAsGet(r *http.Request, matchers caddyhttp.MatcherSets) (bool, error) {
 }
 
 const methodPlaceholder = "http.request.method"
+
+// upgradeHeaders are those that a CONNECT for a WebSocket has behind us, and only
+// there. Matchers tell WebSockets by them.
+var upgradeHeaders = http.Header{
+	"Connection":        {"Upgrade"},
+	"Upgrade":           {"websocket"},
+	"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}, // whatever it will be
+}
+
+// asUpgrade sets them, and returns how to undo it. Placeholders read the header
+// of the request itself, so that a copy would not do.
+func asUpgrade(h http.Header) (undo func()) {
+	before := make(http.Header, len(upgradeHeaders))
+	for name, values := range upgradeHeaders {
+		if own, there := h[name]; there {
+			before[name] = own
+		}
+		h[name] = slices.Clone(values)
+	}
+	return func() {
+		for name := range upgradeHeaders {
+			delete(h, name)
+		}
+		maps.Copy(h, before)
+	}
+}
 
 // passBy is for requests that the matcher leaves out: they go on undecided,
 // but not with an identity that nobody established, in either direction. What

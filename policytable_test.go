@@ -44,6 +44,9 @@ func readmePolicy(t *testing.T) (config string, roles map[string]string, rows []
 	roles = make(map[string]string)
 	var users []string
 	for line := range strings.Lines(section) {
+		if len(rows) > 0 && !strings.HasPrefix(line, "|") {
+			break // of the tables, the first
+		}
 		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "| ---") {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -41,6 +43,7 @@ type rehearsalKey struct{}
 // performance is one request, and what became of it.
 type performance struct {
 	user   *abac.User // the made-up caller; nil: anonymous
+	token  string     // of a real one, not to be shown
 	blocks []*blockReport
 	passed []stop // what it passed, and was not run
 	answer *stop  // what would have answered; nil: nothing, or a stack_auth
@@ -143,7 +146,7 @@ func (r *rehearsal) perform(q *rehearsedRequest, user *abac.User) (*performance,
 		return nil, err
 	}
 	q.Host = host
-	p := &performance{user: user}
+	p := &performance{user: user, token: q.Token}
 	r.now = p
 	defer func() { r.now = nil }()
 	req, err := q.build(s, r.tokenSource(s))
@@ -158,7 +161,7 @@ func (r *rehearsal) perform(q *rehearsedRequest, user *abac.User) (*performance,
 	defer cancel()
 	w := &discardedAnswer{header: make(http.Header)}
 	if err := serve(s.server, w, req.WithContext(ctx)); err != nil {
-		return nil, err
+		return nil, errors.New(p.withoutToken(err.Error()))
 	}
 	p.status = w.status
 	if p.status == 0 {
@@ -166,6 +169,17 @@ func (r *rehearsal) perform(q *rehearsedRequest, user *abac.User) (*performance,
 	}
 	return p, nil
 }
+
+// withoutToken takes the token out of a text that somebody else has made: what
+// a matcher or a panic says may be what it has read from the request.
+func (p *performance) withoutToken(text string) string {
+	if p.token == "" {
+		return text
+	}
+	return strings.NewReplacer(p.token, hiddenToken, url.QueryEscape(p.token), hiddenToken).Replace(text)
+}
+
+const hiddenToken = "[token]"
 
 // serve keeps a handler or matcher that panics from being taken for an answer.
 func serve(s http.Handler, w http.ResponseWriter, r *http.Request) (err error) {

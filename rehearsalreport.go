@@ -129,11 +129,11 @@ func (b *rehearsedBlock) decides(h *Handler, x *exchange, no *refusal) {
 }
 
 func (b *rehearsedBlock) noteMeeting(h *Handler, matched bool, err error) {
+	p := b.rehearsal.now
 	report := &blockReport{Block: b.number, Matched: matched, Finds: h.chain != nil, RuleCount: len(h.Rules)}
 	if err != nil {
-		report.Failed = err.Error()
+		report.Failed = p.withoutToken(err.Error())
 	}
-	p := b.rehearsal.now
 	p.blocks = append(p.blocks, report)
 }
 
@@ -141,7 +141,8 @@ func (p *performance) last() *blockReport { return p.blocks[len(p.blocks)-1] }
 
 // What is asked again here does not decide anything.
 func (b *rehearsedBlock) noteJudgement(h *Handler, x *exchange, r *http.Request, path string, no *refusal) {
-	report := b.rehearsal.now.last()
+	p := b.rehearsal.now
+	report := p.last()
 	report.Path = path
 	refused := false
 	for _, q := range h.Require {
@@ -151,7 +152,7 @@ func (b *rehearsedBlock) noteJudgement(h *Handler, x *exchange, r *http.Request,
 	}
 	report.Decision, report.Rule, report.Shadow = allowed, x.rule, h.Shadow
 	if no != nil {
-		report.Decision, report.Reason = denied, no.reason
+		report.Decision, report.Reason = denied, p.withoutToken(no.reason)
 	}
 	if h.routes == nil || refused {
 		return
@@ -193,7 +194,7 @@ func (b *rehearsedBlock) noteDecision(h *Handler, x *exchange, no *refusal) {
 		}
 		return
 	}
-	report.Decision, report.Reason = denied, no.reason
+	report.Decision, report.Reason = denied, p.withoutToken(no.reason)
 	if no.status == http.StatusServiceUnavailable {
 		report.Decision = cannotTell
 	}

@@ -31,7 +31,7 @@ func newRehearsedServer(name string, server, app map[string]any) *rehearsedServe
 		route, _ := node.(map[string]any)
 		hosts := hostsOf(route)
 		named = named || !slices.Contains(hosts, "")
-		if hasBlock(route) {
+		if hasBlock(route) || invokes(route, server["named_routes"]) {
 			s.blocks = true
 			s.hosts = append(s.hosts, hosts...)
 		}
@@ -93,6 +93,27 @@ func hostsOf(route map[string]any) []string {
 		hosts = append(hosts, "")
 	}
 	return hosts
+}
+
+// invokes reports whether a named route with a block is invoked anywhere in the
+// node, as far as that can be told from its name.
+func invokes(node, named any) bool {
+	switch v := node.(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(element any) bool { return invokes(element, named) })
+	case map[string]any:
+		if v["handler"] == "invoke" {
+			routes, _ := named.(map[string]any)
+			name, _ := v["name"].(string)
+			return hasBlock(routes[name])
+		}
+		for _, element := range v {
+			if invokes(element, named) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func hasBlock(node any) bool {

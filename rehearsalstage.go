@@ -45,6 +45,13 @@ var (
 
 	// fromOutside answer with what something else says.
 	fromOutside = []string{"reverse_proxy", "file_server", "metrics"}
+
+	// looksInto are the options on which it depends how some are staged.
+	looksInto = map[string][]string{
+		"static_response": {"abort"},
+		"file_server":     {"pass_thru"},
+		"reverse_proxy":   {"handle_response"},
+	}
 )
 
 // stage returns the `http` app of a configuration as it is rehearsed.
@@ -69,7 +76,9 @@ func (r *rehearsal) stage(tree map[string]any) (json.RawMessage, error) {
 			}
 		})
 		r.servers = append(r.servers, s)
-		r.stageServer(name, server)
+		if err := r.stageServer(name, server); err != nil {
+			return nil, fmt.Errorf("server %s: %w", name, err)
+		}
 	}
 	staged := map[string]any{"servers": servers}
 	for _, key := range []string{"http_port", "https_port"} {
@@ -88,7 +97,9 @@ func withoutShadow(config []byte) ([]byte, error) {
 	if err := d.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
-	eachBlock(tree, func(block map[string]any) { delete(block, "shadow") })
+	eachBlock(tree, func(block map[string]any) {
+		maps.DeleteFunc(block, func(key string, _ any) bool { return strings.EqualFold(key, "shadow") }) // as Caddy reads it
+	})
 	return json.Marshal(tree)
 }
 
@@ -114,10 +125,13 @@ func eachBlock(node any, do func(block map[string]any)) {
 }
 
 // stageServer leaves of a server what decides about requests.
-func (r *rehearsal) stageServer(name string, server map[string]any) {
-	for _, key := range []string{
-		"logs", "metrics", "tls_connection_policies", "listener_wrappers", "packet_conn_wrappers",
-	} {
+func (r *rehearsal) stageServer(name string, server map[string]any) error {
+	removed := []string{"logs", "metrics", "tls_connection_policies", "listener_wrappers", "packet_conn_wrappers"}
+	kept := []string{"automatic_https", "read_idle_timeout", "write_idle_timeout", "trusted_proxies", "routes", "errors", "named_routes"}
+	if err := checkKeys(server, slices.Concat(removed, kept)...); err != nil {
+		return err
+	}
+	for _, key := range removed {
 		delete(server, key)
 	}
 	server["automatic_https"] = map[string]any{"disable": true}
@@ -127,57 +141,96 @@ func (r *rehearsal) stageServer(name string, server map[string]any) {
 		delete(server, "trusted_proxies") // may be fetched from somewhere
 		r.omitted = append(r.omitted, fmt.Sprintf("trusted_proxies %v of server %s", source["source"], name))
 	}
-	r.stageRoutes(server["routes"])
-	if e, ok := server["errors"].(map[string]any); ok {
-		r.stageRoutes(e["routes"])
+	if err := r.stageRoutesOf(server); err != nil {
+		return err
 	}
 	named, _ := server["named_routes"].(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(named)) {
-		r.stageRoutes([]any{named[key]})
+		if err := r.stageRoutes([]any{named[key]}); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (r *rehearsal) stageRoutes(routes any) {
+// stageRoutesOf stages the routes of a server or a subroute, and those for its
+// errors.
+func (r *rehearsal) stageRoutesOf(object map[string]any) error {
+	if err := checkKeys(object, "routes", "errors"); err != nil {
+		return err
+	}
+	if err := r.stageRoutes(object["routes"]); err != nil {
+		return err
+	}
+	e, _ := object["errors"].(map[string]any)
+	if err := checkKeys(e, "routes"); err != nil {
+		return err
+	}
+	return r.stageRoutes(e["routes"])
+}
+
+// checkKeys refuses keys that Caddy would take for one of these, for it reads
+// them in any case. What is staged is looked for as it is documented: the rest
+// would be run, and could ask anybody.
+func checkKeys(object map[string]any, known ...string) error {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		for _, name := range known {
+			if key != name && strings.EqualFold(key, name) {
+				return fmt.Errorf("key %q: expected it to be written %s", key, name)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rehearsal) stageRoutes(routes any) error {
 	list, _ := routes.([]any)
 	for _, element := range list {
 		route, _ := element.(map[string]any)
+		if err := checkKeys(route, "handle"); err != nil {
+			return err
+		}
 		handlers, ok := route["handle"].([]any)
 		if !ok {
 			continue
 		}
 		var staged []any
 		for _, h := range handlers {
-			staged = append(staged, r.stageHandler(h)...)
+			list, err := r.stageHandler(h)
+			if err != nil {
+				return err
+			}
+			staged = append(staged, list...)
 		}
 		route["handle"] = staged
 	}
+	return nil
 }
 
 // stageHandler returns what stands for a handler.
-func (r *rehearsal) stageHandler(node any) []any {
+func (r *rehearsal) stageHandler(node any) ([]any, error) {
 	handler, _ := node.(map[string]any)
 	name, _ := handler["handler"].(string)
+	if err := checkKeys(handler, looksInto[name]...); err != nil {
+		return nil, err
+	}
 	switch {
 	case name == "stack_auth":
 		number, _ := handler[blockMark].(int)
 		delete(handler, blockMark)
-		return []any{r.stop(stop{kind: blockFollows, block: number}), handler}
+		return []any{r.stop(stop{kind: blockFollows, block: number}), handler}, nil
 	case name == "subroute":
-		r.stageRoutes(handler["routes"])
-		if e, ok := handler["errors"].(map[string]any); ok {
-			r.stageRoutes(e["routes"])
-		}
-		return []any{handler}
+		return []any{handler}, r.stageRoutesOf(handler)
 	case slices.Contains(asTheyAre, name):
-		return []any{handler}
+		return []any{handler}, nil
 	case name == "static_response" && handler["abort"] == true:
-		return []any{r.stop(stop{kind: hangsUp, Handler: "abort"})}
+		return []any{r.stop(stop{kind: hangsUp, Handler: "abort"})}, nil
 	case slices.Contains(outOfThemselves, name):
-		return []any{r.stop(stop{kind: answerFollows, Handler: name}), handler}
+		return []any{r.stop(stop{kind: answerFollows, Handler: name}), handler}, nil
 	case slices.Contains(fromOutside, name) && !letsPass(handler):
-		return []any{r.stop(stop{kind: answers, Handler: name, Target: targetOf(handler)})}
+		return []any{r.stop(stop{kind: answers, Handler: name, Target: targetOf(handler)})}, nil
 	}
-	return []any{r.stop(stop{kind: passes, Handler: name, Target: targetOf(handler)})}
+	return []any{r.stop(stop{kind: passes, Handler: name, Target: targetOf(handler)})}, nil
 }
 
 // letsPass reports whether a handler that answers from outside may let a request

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -22,6 +21,12 @@ type RouteRule struct {
 	Match caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
 	matchers caddyhttp.MatcherSets
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *RouteRule) UnmarshalJSON(b []byte) error {
+	type fields RouteRule
+	return abac.DecodeRule(b, (*fields)(r))
 }
 
 // routePolicies are the route rules of a handler as they are read by itself, and
@@ -63,18 +68,13 @@ func (r *RouteRule) loadMatchers(ctx caddy.Context) error {
 	if err := r.matchers.FromInterface(loaded); err != nil {
 		return err
 	}
+	readsQuery := readQuery(r.matchers)
 	r.Guard = func(request any, effect abac.Effect) (bool, error) {
-		return matchedAs(request.(*http.Request), r.matchers, effect)
-	}
-	return nil
-}
-
-// checkMatch refuses matchers that are none: they would match everything, and
-// what a template left empty must not make a rule for every request.
-func (r *RouteRule) checkMatch() error {
-	empty := func(set caddy.ModuleMap) bool { return len(set) == 0 }
-	if r.Match != nil && (len(r.Match) == 0 || slices.ContainsFunc(r.Match, empty)) {
-		return errors.New("match is empty: leave it out for all")
+		req := request.(*http.Request)
+		if readsQuery && queryInTwoMinds(req) {
+			return false, errQueryInTwoMinds
+		}
+		return matchedAs(req, r.matchers, effect)
 	}
 	return nil
 }
@@ -103,6 +103,10 @@ func (p *routePolicies) of(x *exchange) *abac.RoutePolicy {
 
 // checkRules finds what is wrong with the rules as they are written.
 func (h *Handler) checkRules() error {
+	if h.Rules != nil && len(h.Rules) == 0 {
+		// Whoever deletes the last permit wants nobody to pass.
+		return errors.New("rules is empty, and would allow everything: leave it out for that")
+	}
 	for i := range h.Rules {
 		if err := errors.Join(h.Rules[i].Check(), h.Rules[i].checkMatch()); err != nil {
 			return fmt.Errorf("rule %d: %w", i+1, err)

@@ -37,12 +37,12 @@ func TestARefusalSaysWhyToTheLogAndNotToTheCaller(t *testing.T) {
 		{"require", "GET", "/v1/chat", as(issuer, "otto"), "require 1", "caller does not have any of the required roles"},
 		{
 			"a forbid", "GET", "/v1/admin", as(issuer, "otto", "user"),
-			"the inner workings of project vulture", "the inner workings of project vulture applies",
+			"the inner workings of project vulture", "forbid 1 “the inner workings of project vulture” applies",
 		},
 		{
 			"no rule, with those that came near", "POST", "/v1/chat", as(issuer, "otto", "user"), "",
 			"no rule applies; permit 2: does not hold: when user with vulture in teams; " +
-				"whoever is no user: holds: unless user with user in roles; permit 4: matchers do not match; and more",
+				"permit 3 “whoever is no user”: holds: unless user with user in roles; permit 4: matchers do not match; and more",
 		},
 		{"no rule near", "GET", "/v1/models", as(issuer, "otto", "user"), "", "no rule applies"},
 	} {

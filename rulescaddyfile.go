@@ -29,7 +29,7 @@ func (h *Handler) unmarshalRouteRule(d *caddyfile.Dispenser) error {
 		r.Paths = args
 	}
 	if err := r.Check(); err != nil { // here, for the line
-		return providers.Located(d, fmt.Errorf("%s: %w", r.Effect, err))
+		return providers.Located(d, withHint(fmt.Errorf("%s: %w", r.Effect, err), pathHint(r.Paths)))
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if err := r.unmarshalOption(d); err != nil {
@@ -56,7 +56,8 @@ func (r *RouteRule) unmarshalOption(d *caddyfile.Dispenser) error {
 	case "match":
 		return r.unmarshalMatch(d)
 	}
-	return d.Errf("unrecognized option %q of %s", d.Val(), r.Effect)
+	err := fmt.Errorf("unrecognized option %q of %s: expected %s", d.Val(), r.Effect, routeRuleOptions)
+	return providers.Located(d, withHint(err, optionHint(d.Val(), r.Effect)))
 }
 
 func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
@@ -64,7 +65,7 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 		return d.Errf("match is there twice: put all matchers into one, of which all must match")
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("match: unexpected %q: expected a block, with a Caddy matcher in each line", d.Val())
 	}
 	at := position(d)
 	line := d.NewFromNextSegment()
@@ -82,9 +83,10 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 
 func unmarshalCondition(d *caddyfile.Dispenser, to *[]abac.Condition) error {
 	kind := d.Val()
-	c, err := abac.ParseCondition(d.RemainingArgs())
+	words := d.RemainingArgs()
+	c, err := abac.ParseCondition(words)
 	if err != nil {
-		return providers.Located(d, fmt.Errorf("%s: %w", kind, err))
+		return providers.Located(d, withHint(fmt.Errorf("%s: %w", kind, err), conditionHint(words)))
 	}
 	*to = append(*to, c)
 	return nil
@@ -178,7 +180,7 @@ func unmarshalRuleOption(d *caddyfile.Dispenser, r *abac.Rule) error {
 	case "description":
 		return providers.TextOption(d, &r.Description)
 	}
-	return d.Errf("unrecognized option %q of %s", d.Val(), r.Effect)
+	return d.Errf("unrecognized option %q of %s in access_policy: expected %s", d.Val(), r.Effect, resourceRuleOptions)
 }
 
 // checkAccessPolicyLines checks the rules when the whole block is read: how a

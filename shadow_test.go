@@ -45,10 +45,10 @@ func TestInShadowWhatRulesRefuseGoesOnAndIsLogged(t *testing.T) {
 		code, reason                     string // of the line; empty: there is none
 	}{
 		{"what they allow", "/v1/models", user, "uma", "allow permit 2", "", ""},
-		{"what a forbid refuses", "/v1/admin", user, "uma", "deny admins only", "insufficient_permissions", "admins only applies"},
+		{"what a forbid refuses", "/v1/admin", user, "uma", "deny admins only", "insufficient_permissions", "forbid 1 “admins only” applies"},
 		{"what no rule allows", "/v1/files", admin, "anna", "deny", "insufficient_permissions", "no rule applies"},
 		{"what require refuses", "/v1/models", as(issuer, "otto"), "otto", "deny require 1", "insufficient_permissions", "caller does not have any of the required roles"},
-		{"what cannot be told", "/v1/number", user, "uma", "deny forbid 4", "insufficient_permissions", "matchers of forbid 4 failed: "},
+		{"what cannot be told", "/v1/number", user, "uma", "deny forbid 4", "insufficient_permissions", "matchers of forbid 4 failed"},
 		{"who says nothing", "/v1/models", "X-None: x", "", "deny require 1", "missing_credential", "anonymous: caller does not have any of the required roles"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,17 +160,18 @@ func (f *caseFile) readCase(n *yaml.Node) error {
 	c := testCase{line: n.Line, request: rehearsedRequest{Method: "GET"}}
 	var user, resource, action string
 	var anonymous, owned bool
+	said := false // whether anonymous, or not
 	var owner *abac.User
 	fields := requestFields(&c.request)
 	maps.Copy(fields, map[string]reader{
 		"name":      textInto(&c.name),
 		"user":      textInto(&user),
-		"anonymous": func(n *yaml.Node) error { return decodeInto(n, "!!bool", &anonymous) },
+		"anonymous": func(n *yaml.Node) error { said = true; return decodeInto(n, "!!bool", &anonymous) },
 		"resource":  textInto(&resource),
 		"action":    textInto(&action),
 		"owner":     func(n *yaml.Node) (err error) { owned = true; owner, err = f.readOwner(n); return err },
 		"expect":    textInto(&c.want.decision),
-		"status":    func(n *yaml.Node) error { return decodeInto(n, "!!int", &c.want.status) },
+		"status":    func(n *yaml.Node) error { return readStatus(n, &c.want.status) },
 		"rule":      textInto(&c.want.rule),
 	})
 	if err := readMapping(n, "a case", fields); err != nil {
@@ -183,6 +185,8 @@ func (f *caseFile) readCase(n *yaml.Node) error {
 		return wrongAt(n, "case without a user: expected user, or anonymous: true")
 	case anonymous && user != nobody:
 		return wrongAt(n, "case of user %q that is anonymous", user)
+	case said && !anonymous && user == nobody:
+		return wrongAt(n, "case of user %q with anonymous: false", user)
 	case !there:
 		return wrongAt(n, "user %q is not among the users", user)
 	default:
@@ -260,11 +264,13 @@ func (f *caseFile) add(n *yaml.Node, c *testCase, who string) error {
 		return wrongAt(n, "case without an expectation: expected expect, status or rule")
 	case w.decision != "" && w.decision != allowed && w.decision != denied:
 		return wrongAt(n, "expect %q: expected allow or deny", w.decision)
-	case w.status != 0 && (w.status < 200 || w.status > 599):
-		return wrongAt(n, "status %d: expected one from 200 to 599", w.status)
 	}
 	if err := c.request.check(); err != nil {
 		return wrongAt(n, "%w", err)
+	}
+	// A deny would hold for a misspelt method, whatever the rules say.
+	if m := c.request.Method; !methodAllowed(&http.Request{Method: m}) && c.want.status != http.StatusMethodNotAllowed {
+		return wrongAt(n, "method %q is refused whoever asks: expected one such as GET, or status: 405", m)
 	}
 	if c.name == "" {
 		c.name = who + " " + c.request.Method + " " + pathOnly(c.request.Path)
@@ -273,6 +279,17 @@ func (f *caseFile) add(n *yaml.Node, c *testCase, who string) error {
 		return wrongAt(n, "name %q has control characters", c.name)
 	}
 	f.cases = append(f.cases, *c)
+	return nil
+}
+
+// readStatus reads a status that an answer can have.
+func readStatus(n *yaml.Node, to *int) error {
+	if err := decodeInto(n, "!!int", to); err != nil {
+		return err
+	}
+	if *to < 200 || *to > 599 {
+		return wrongAt(n, "status %d: expected one from 200 to 599", *to)
+	}
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (t *testReport) end(file string, c *testCase, differences []string, elapsed
 	}
 	switch {
 	case failed:
-		t.printf("--- FAIL: %s (%s:%d)\n", c.name, file, c.line)
+		t.printf("--- FAIL: %s (%s:%d)\n", c.name, plain(file), c.line)
 		for _, line := range differences {
 			t.printf("    %s\n", line)
 		}
@@ -77,11 +77,11 @@ func (t *testReport) file(file string, ran, differ int, elapsed time.Duration) {
 	case t.json:
 		t.event(testEvent{Action: ended(differ > 0), File: file, Elapsed: elapsed.Seconds()})
 	case ran == 0:
-		t.printf("ok  \t%s\t[no cases to run]\n", file)
+		t.printf("ok  \t%s\t[no cases to run]\n", plain(file))
 	case differ > 0:
-		t.printf("FAIL\t%s\t%d of %d cases\t%.3fs\n", file, differ, ran, elapsed.Seconds())
+		t.printf("FAIL\t%s\t%d of %d cases\t%.3fs\n", plain(file), differ, ran, elapsed.Seconds())
 	default:
-		t.printf("ok  \t%s\t%s\t%.3fs\n", file, counted(ran), elapsed.Seconds())
+		t.printf("ok  \t%s\t%s\t%.3fs\n", plain(file), counted(ran), elapsed.Seconds())
 	}
 }
 
@@ -91,7 +91,7 @@ func (t *testReport) unusable(file string, err error) {
 		t.event(testEvent{Action: "error", File: file, Output: plain(err.Error()) + "\n"})
 		return
 	}
-	t.printf("FAIL\t%s\t[broken]\n", file)
+	t.printf("FAIL\t%s\t[broken]\n", plain(file))
 }
 
 func ended(failed bool) string {

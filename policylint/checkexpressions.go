@@ -2,6 +2,7 @@ package policylint
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"strings"
 
@@ -35,6 +36,10 @@ func (l *linter) checkExpression(s subject, e *expression, forbids bool) {
 		l.add(s, ExpressionStarts, severity,
 			fmt.Sprintf("`regex:%s` ends with `$` and does not begin with `^`: it is matched from the start all the same, and not searched for", e.source),
 			fmt.Sprintf("write `regex:^%s` to show it, or `regex:.*%s` if anything may stand in front", e.source, e.source))
+	case forbids && e.soughtFor() != "":
+		l.add(s, ExpressionStarts, Warning,
+			fmt.Sprintf("`regex:%s` is matched from the start of the path, and not searched for: `/v1%s` is not forbidden", e.source, e.soughtFor()),
+			fmt.Sprintf("write `regex:^%s` if that is meant, or `regex:.*%s` if anything may stand in front", e.grouped(), e.grouped()))
 	case !forbids && !ours && !e.ends():
 		l.add(s, ExpressionMatchesMore, Warning,
 			fmt.Sprintf("with `compat ogx`, `regex:%s` is matched from the start and not to the end: the permit is for all that begins so", e.source),
@@ -48,6 +53,20 @@ func (l *linter) checkExpression(s subject, e *expression, forbids bool) {
 		l.add(s, ExpressionDot, Note, fmt.Sprintf("`regex:%s`: the dot in `%s` stands for any character", e.source, text),
 			fmt.Sprintf("write `%s`", strings.ReplaceAll(text, ".", `\.`)))
 	}
+}
+
+// versioned is how the paths of the APIs begin that are guarded here.
+var versioned = regexp.MustCompile(`^/v\d`)
+
+// soughtFor returns the text with which the expression begins if it may have been
+// meant to be found anywhere in a path; empty if not. Where it is written from a
+// version on, or from `^`, it says itself where it begins.
+func (e *expression) soughtFor() string {
+	text, _ := e.lead()
+	if e.begins() || len(text) < 2 || text[0] != '/' || versioned.MatchString(text) {
+		return ""
+	}
+	return text
 }
 
 // reading says what becomes of the alternatives that an anchor does not belong to.

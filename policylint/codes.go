@@ -15,9 +15,12 @@ const (
 	// Their order.
 	ForbidAfterPermit Code = "forbid-after-permit" // a permit before it lets in whom it forbids
 	PermitAllLast     Code = "permit-all-last"     // the last rule allows everything to everybody
+	NoPermit          Code = "no-permit"           // there are forbids alone, so nobody gets in
 
 	// Paths and resources.
 	PatternNeverMatches   Code = "pattern-never-matches"
+	PatternOfAnother      Code = "pattern-of-another"      // it is written as patterns are elsewhere: `{id}`, `:id`
+	CommaInPattern        Code = "comma-in-pattern"        // patterns are separated by blanks
 	PublicBeforeRule      Code = "public-before-rule"      // rules are not asked about public paths
 	PrefixTakenOff        Code = "prefix-taken-off"        // a pattern begins with what is taken off before
 	PrefixWithinSegment   Code = "prefix-within-segment"   // /v1/files* is of /v1/filesystem, too
@@ -28,7 +31,7 @@ const (
 	ForbidExactResource   Code = "forbid-exact-resource"   // the resource may have other names
 	BlockLimitedByPath    Code = "block-limited-by-path"   // what its matcher leaves out goes on undecided
 	ExpressionHalfClosed  Code = "expression-half-closed"  // `^` or `$` holds for one branch only
-	ExpressionStarts      Code = "expression-at-start"     // `$` without `^`: it is not searched for
+	ExpressionStarts      Code = "expression-at-start"     // without `^`: it is not searched for
 	ExpressionMatchesMore Code = "expression-matches-more" // an open end, in a permit with compat ogx
 	ExpressionMatchesLess Code = "expression-matches-less" // an open end, in a permit without
 	ExpressionDot         Code = "expression-dot"          // a dot that stands for any character

@@ -18,7 +18,7 @@ func Lint(b *Block) ([]Finding, error) {
 		l.checkBlock, l.checkAnonymous, l.checkPathChanges, l.checkPublic,
 		l.checkMappings, l.checkAttributes, l.checkUniversalRoles, l.checkConditions, l.checkValues,
 		l.checkRequire,
-		l.checkPatterns, l.checkForbids, l.checkExpressions, l.checkRoutesReached, l.checkOrder,
+		l.checkPatterns, l.checkWriting, l.checkForbids, l.checkExpressions, l.checkRoutesReached, l.checkOrder,
 		l.checkResources, l.checkResourcesReached,
 	} {
 		check()

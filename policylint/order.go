@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// checkOrder finds forbids that come too late, and a permit at the end that
-// makes those before it needless.
+// checkOrder finds forbids that come too late, forbids alone, and a permit at the
+// end that makes those before it needless.
 func (l *linter) checkOrder() {
 	for i := range l.routes {
 		if l.routes[i].forbids && !l.routes[i].isDead() {
@@ -14,6 +14,7 @@ func (l *linter) checkOrder() {
 		}
 	}
 	l.checkLast()
+	l.checkAnyPermit()
 }
 
 // checkForbidComesFirst looks for a permit in front of a forbid that is for the
@@ -104,6 +105,17 @@ func (l *linter) permittedLater(rule int) bool {
 		}
 	}
 	return false
+}
+
+// checkAnyPermit finds rules that refuse everybody everything, because none of
+// them is a permit. Who closes a place on purpose forbids all of it.
+func (l *linter) checkAnyPermit() {
+	if len(l.routes) == 0 || slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids || r.isUnconditional() && r.isOfEveryPath() }) {
+		return
+	}
+	l.add(subject{list: OfRules}, NoPermit, Error,
+		"there is no permit: what no rule is about is refused, so that everybody gets 403 everywhere",
+		"end with `permit`, alone in a line, if everybody may do what is not forbidden; or say with permits who may do what")
 }
 
 // checkLast finds a permit of everything for everybody after permits that ask

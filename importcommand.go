@@ -78,6 +78,7 @@ Exits with 0 when there is a block, with 1 when something is refused (not with
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
+	cmd.DisableFlagsInUseLine = true
 	cmd.SetFlagErrorFunc(broken)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.partial, "partial", false, "Print a block without what cannot be carried over")
@@ -132,7 +133,11 @@ func (o *importOptions) print(cmd *cobra.Command, name string, r *ogximport.Resu
 		remarks []ogximport.Remark
 	}{{"note", r.Notes}, {"not carried over", r.Refusals}} {
 		for _, remark := range list.remarks {
-			cmd.PrintErrln(plain(fmt.Sprintf("%s:%d: %s: %s: %s", name, remark.Line, list.what, remark.Key, remark.Text)))
+			about := remark.Text
+			if remark.Key != "" { // it is about the file
+				about = remark.Key + ": " + about
+			}
+			cmd.PrintErrln(plain(fmt.Sprintf("%s:%d: %s: %s", name, remark.Line, list.what, about)))
 		}
 	}
 	_, err := io.WriteString(cmd.OutOrStdout(), r.Caddyfile)

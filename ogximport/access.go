@@ -76,6 +76,7 @@ func (im *importer) accessRule(r *rule) {
 // accessScope reads who, what and on what. It reports whether all of that can be
 // had; what cannot is left wide.
 func (im *importer) accessScope(r *rule, s *accessScope) bool {
+	before := len(im.refusals)
 	scope, ok := im.mapping(r.scope)
 	if !ok {
 		return false
@@ -83,7 +84,7 @@ func (im *importer) accessScope(r *rule, s *accessScope) bool {
 	complete := im.principal(scope, s)
 	complete = im.actions(r.scope, scope, s) && complete
 	complete = im.resource(scope, s, r.effect) && complete
-	before := len(im.refusals)
+	im.describedInside(scope, r)
 	im.unknown(scope, string(r.effect))
 	return complete && len(im.refusals) == before
 }
@@ -100,10 +101,12 @@ func (im *importer) principal(scope *object, s *accessScope) bool {
 	if !ok {
 		return false
 	}
-	if name, is := im.names[text]; is {
-		text = name
+	text, err := im.nameOf(text)
+	if err != nil {
+		im.refuse(v, "%v", err)
+		return false
 	}
-	if _, err := abac.NewUser(text, "", abac.Attributes{}); err != nil {
+	if _, err = abac.NewUser(text, "", abac.Attributes{}); err != nil {
 		s.never = "is for nobody (" + err.Error() + ")"
 		return true
 	}

@@ -1,6 +1,7 @@
 package ogximport
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
@@ -63,14 +64,26 @@ func parseCondition(text string) (abac.Condition, error) {
 
 // renamed replaces an API key, which OGX makes a team, by its name here.
 func (im *importer) renamed(c abac.Condition) (abac.Condition, error) {
-	if name, is := im.names[c.Value]; is && c.Value != "" {
-		c.Value = name
-	}
 	if c.Value == "" {
 		return c, nil
 	}
-	_, err := quote(c.Value)
+	var err error
+	if c.Value, err = im.nameOf(c.Value); err == nil {
+		_, err = quote(c.Value)
+	}
 	return c, err
+}
+
+// nameOf returns what a principal or a team of the file is called here. A name
+// that a key has only here would be somebody who is nobody in OGX.
+func (im *importer) nameOf(text string) (string, error) {
+	if name, is := im.names[text]; is {
+		return name, nil
+	}
+	if im.named[text] {
+		return "", fmt.Errorf("%q is what an API key is called here, and nobody in OGX: take another name", text)
+	}
+	return text, nil
 }
 
 func conditionTokens(c abac.Condition) []string {

@@ -11,7 +11,6 @@ package ogximport
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Options are how a file is imported.
@@ -34,7 +33,8 @@ type Remark struct {
 	// Line of the file.
 	Line int `json:"line"`
 
-	// Key is the path of the key, such as server.auth.route_policy[2].when.
+	// Key is the path of the key, such as server.auth.route_policy[2].when; empty
+	// for the file as a whole.
 	Key string `json:"key"`
 
 	// Text says what becomes of it, and why.
@@ -42,7 +42,12 @@ type Remark struct {
 }
 
 // String returns the remark in one line.
-func (r Remark) String() string { return fmt.Sprintf("line %d: %s: %s", r.Line, r.Key, r.Text) }
+func (r Remark) String() string {
+	if r.Key == "" { // it is about the file
+		return fmt.Sprintf("line %d: %s", r.Line, r.Text)
+	}
+	return fmt.Sprintf("line %d: %s: %s", r.Line, r.Key, r.Text)
+}
 
 // Result is what comes of a file.
 type Result struct {
@@ -67,11 +72,15 @@ func Import(file []byte, o Options) (*Result, error) {
 	}
 	im := &importer{options: o}
 	im.importFile(root)
-	r := &Result{Notes: inOrder(im.notes), Refusals: inOrder(im.refusals)}
+	secrets := im.secretsHidden()
+	r := &Result{Notes: hidden(secrets, inOrder(im.notes)), Refusals: hidden(secrets, inOrder(im.refusals))}
 	if len(r.Refusals) == 0 || o.Partial {
 		r.Caddyfile = im.block(r.Refusals)
 	}
-	im.withhold(r)
+	if secrets.Replace(r.Caddyfile) != r.Caddyfile {
+		r.Caddyfile = ""
+		r.Refusals = append(r.Refusals, Remark{0, "server.auth", "a secret of the file also stands elsewhere in it, where it would show"})
+	}
 	return r, nil
 }
 
@@ -83,6 +92,7 @@ type importer struct {
 	refusals []Remark
 	secrets  []string
 	names    map[string]string // what an API key is called instead
+	named    map[string]bool   // those names
 
 	provider writer
 	hasOne   bool // provider
@@ -127,7 +137,7 @@ func (im *importer) importFile(root value) {
 	im.age.renamed = !file.has("image_name") || file.has("distro_name")
 	server, there := file.get("server")
 	if !there || server.isNull() {
-		im.refuse(root, "there is no server.auth: OGX lets everybody in, and there is nothing to carry over")
+		im.refuse(root, "there is no server: either it is no run file, or OGX lets everybody in, and there is nothing to carry over")
 		return
 	}
 	s, ok := im.mapping(server)
@@ -144,7 +154,7 @@ func (im *importer) importFile(root value) {
 		return
 	}
 	tenants, hasTenants := s.get("tenancy")
-	if hasTenants && !tenants.isNull() {
+	if hasTenants {
 		im.importTenancy(tenants)
 	}
 	im.importAuth(auth)
@@ -156,36 +166,15 @@ func (im *importer) importAuth(v value) {
 		return
 	}
 	im.importProvider(v, auth)
-	if routes, there := auth.get("route_policy"); there && !routes.isNull() {
+	// One that is null is an error in OGX, and not the same as none: the rules may
+	// be commented out.
+	if routes, there := auth.get("route_policy"); there {
 		im.importRoutes(routes)
 	} else {
 		im.publishRoutes(nil)
 	}
-	if access, there := auth.get("access_policy"); there && !access.isNull() {
+	if access, there := auth.get("access_policy"); there {
 		im.importAccess(access)
 	}
 	im.unknown(auth, "server.auth")
 }
-
-// withhold makes sure that no secret of the file shows.
-func (im *importer) withhold(r *Result) {
-	for _, secret := range im.secrets {
-		if len(secret) < shortestSecret {
-			continue
-		}
-		if strings.Contains(r.Caddyfile, secret) {
-			r.Caddyfile = ""
-			r.Refusals = append(r.Refusals, Remark{0, "server.auth", "a secret of the file also stands elsewhere in it, where it would show"})
-		}
-		for _, list := range [][]Remark{r.Notes, r.Refusals} {
-			for i := range list {
-				list[i].Text = strings.ReplaceAll(list[i].Text, secret, "[not shown]")
-				list[i].Key = strings.ReplaceAll(list[i].Key, secret, "[not shown]")
-			}
-		}
-	}
-}
-
-// shortestSecret is how long a secret must be to be looked for. A shorter one is
-// part of many words; it is not written anywhere either.
-const shortestSecret = 6

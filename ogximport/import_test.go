@@ -34,7 +34,7 @@ const typed = "image_name: x\ndistro_name: x\nserver:\n  auth:\n    provider_con
 func TestWhatCannotBeCarriedOverIsListedWithItsLine(t *testing.T) {
 	for file, want := range map[string]string{
 		"server: {}\n": "line 1: server: there is no server.auth",
-		"x: 1\n":       "line 1: : there is no server.auth",
+		"x: 1\n":       "line 1: there is no server: either it is no run file",
 		"server:\n  auth:\n    provider_config: {type: saml}\n":                                                                        `line 3: server.auth.provider_config.type: "saml" is no type`,
 		"server:\n  auth:\n    provider_config: {}\n":                                                                                  "line 3: server.auth.provider_config: has no type",
 		"server:\n  auth: yes\n":                                                                                                       "line 2: server.auth: expected keys and values",

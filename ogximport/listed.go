@@ -24,7 +24,7 @@ func (im *importer) apiKeys(w *writer, v value, o *object) bool {
 	for _, item := range list.items() {
 		im.keep(item.target().Value)
 	}
-	im.names = map[string]string{}
+	im.names, im.named = map[string]string{}, map[string]bool{}
 	written := 0
 	for i, item := range list.items() {
 		key, ok := im.known(item)
@@ -42,7 +42,7 @@ func (im *importer) apiKeys(w *writer, v value, o *object) bool {
 			continue
 		}
 		name := fmt.Sprintf("key-%d", i+1)
-		im.names[key] = name
+		im.names[key], im.named[name] = name, true
 		im.note(item, "is called %s here: in OGX a caller is called as the key itself. What OGX has stored under the key stays there", name)
 		if len(key) < guessableKey {
 			im.note(item, "has fewer than %d characters and may be found from its hash by trying: make a new one (caddy stack-auth hash-key)", guessableKey)

@@ -1,5 +1,10 @@
 package ogximport
 
+import (
+	"net/url"
+	"strings"
+)
+
 // oauth2 writes an oauth2_token.
 func (im *importer) oauth2(w *writer, v value, o *object) bool {
 	jwks, hasKeys := o.get("jwks")
@@ -19,9 +24,9 @@ func (im *importer) oauth2(w *writer, v value, o *object) bool {
 		im.refuse(v, "has neither jwks nor introspection, which OGX does not start with")
 		return false
 	}
-	complete := im.issuer(w, v, o, asks)
-	complete = im.audience(w, v, o, asks) && complete
 	plain := false
+	complete := im.issuer(w, v, o, asks, &plain)
+	complete = im.audience(w, v, o, asks) && complete
 	switch {
 	case asks:
 		complete = im.introspection(w, introspection, &plain) && complete
@@ -48,7 +53,7 @@ func (im *importer) oauth2(w *writer, v value, o *object) bool {
 	return complete
 }
 
-func (im *importer) issuer(w *writer, v value, o *object, asks bool) bool {
+func (im *importer) issuer(w *writer, v value, o *object, asks bool, plain *bool) bool {
 	issuer, there := o.get("issuer")
 	if there {
 		token, present, ok := im.option(issuer)
@@ -56,6 +61,9 @@ func (im *importer) issuer(w *writer, v value, o *object, asks bool) bool {
 			return false
 		}
 		if present {
+			if !im.checkIssuer(issuer, plain) {
+				return false
+			}
 			w.line("issuer", token)
 			if asks {
 				im.note(issuer, "is not looked at by OGX with introspection; here it must be in the answer, if that has an iss")
@@ -67,6 +75,27 @@ func (im *importer) issuer(w *writer, v value, o *object, asks bool) bool {
 		im.note(v, "has no issuer, so that OGX takes a token with any (skip_issuer_check): name the issuer, if all tokens come from one")
 		w.line("skip_issuer_check")
 	}
+	return true
+}
+
+// checkIssuer refuses an issuer that is no address, as it is any text to OGX.
+// Nothing is asked there: the file names where the keys are.
+func (im *importer) checkIssuer(v value, plain *bool) bool {
+	likely, open := withDefaults(v.target().Value)
+	if open {
+		return true
+	}
+	if strings.Contains(likely, "@") {
+		im.keep(likely)
+		im.refuse(v, "an address with an @, in front of which a secret may be: it is not copied")
+		return false
+	}
+	u, err := url.Parse(likely)
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(likely, "#?") {
+		im.refuse(v, "%q is no address with http or https, which an issuer has to be here", likely)
+		return false
+	}
+	*plain = *plain || u.Scheme == "http" && !isLoopback(u.Hostname())
 	return true
 }
 
@@ -106,7 +135,7 @@ func (im *importer) jwks(w *writer, uri value, o *object, plain *bool) bool {
 	if !ok {
 		return false
 	}
-	*plain = a.plain
+	*plain = *plain || a.plain
 	w.open("jwks")
 	defer w.close()
 	w.line("uri", a.token)
@@ -144,7 +173,7 @@ func (im *importer) introspection(w *writer, v value, plain *bool) bool {
 	if !ok {
 		return false
 	}
-	*plain = a.plain
+	*plain = *plain || a.plain
 	w.open("introspection")
 	defer w.close()
 	w.line("url", a.token)

@@ -77,28 +77,28 @@ func (im *importer) address(v value, base bool) (a address, ok bool) {
 	if !ok {
 		return a, false
 	}
-	parts := parseVariables(text)
-	var likely strings.Builder // with the defaults
-	open := false              // a variable that may be anything
-	for _, p := range parts {
-		likely.WriteString(p.literal + map[bool]string{true: p.word}[p.op == '='])
-		open = open || p.name != "" && (p.op != '=' || p.word == "")
-	}
-	if strings.Contains(likely.String(), "@") {
+	likely, open := withDefaults(text)
+	if strings.Contains(likely, "@") {
 		im.keep(text)
 		im.refuse(v, "an address with an @, in front of which a secret may be: it is not copied")
 		return a, false
 	}
+	if _, query, has := strings.Cut(likely, "?"); has {
+		im.keep(query)
+		im.keep(text)
+		im.refuse(v, "an address with a query, in which a secret may be: it is not copied. Put the address into a variable, ${env.NAME}")
+		return a, false
+	}
 	if !open {
-		u, err := url.Parse(likely.String())
+		u, err := url.Parse(likely)
 		if err != nil || u.Host == "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" ||
-			base && strings.ContainsAny(likely.String(), "?#") {
-			im.refuse(v, "%q is not an address with http or https, a host, and no more than a path", likely.String())
+			base && strings.Contains(likely, "#") {
+			im.refuse(v, "%q is not an address with http or https, a host, and no more than a path", likely)
 			return a, false
 		}
 		a.plain = u.Scheme == "http" && !isLoopback(u.Hostname())
 	} else {
-		a.plain = strings.HasPrefix(likely.String(), "http://")
+		a.plain = strings.HasPrefix(likely, "http://")
 	}
 	var present bool
 	if a.token, present, ok = im.option(v); ok && !present {
@@ -109,6 +109,19 @@ func (im *importer) address(v value, base bool) (a address, ok bool) {
 		im.note(v, "is without TLS (allow_http): whoever is on the way reads the tokens of all callers")
 	}
 	return a, ok
+}
+
+// withDefaults returns a text with the defaults of its variables, and whether one
+// may be anything.
+func withDefaults(text string) (likely string, open bool) {
+	for _, p := range parseVariables(text) {
+		likely += p.literal
+		if p.op == '=' {
+			likely += p.word
+		}
+		open = open || p.name != "" && (p.op != '=' || p.word == "")
+	}
+	return likely, open
 }
 
 func isLoopback(host string) bool {

@@ -63,6 +63,7 @@ func (im *importer) routeRule(v value) (r routeRule) {
 }
 
 func (im *importer) routeScope(r *routeRule) {
+	before := len(im.refusals)
 	scope, ok := im.mapping(r.scope)
 	if !ok {
 		r.refused = true
@@ -88,7 +89,7 @@ func (im *importer) routeScope(r *routeRule) {
 		r.refused = r.refused || p.refused
 		r.patterns = append(r.patterns, p)
 	}
-	before := len(im.refusals)
+	im.describedInside(scope, &r.rule)
 	im.unknown(scope, string(r.effect))
 	r.refused = r.refused || len(im.refusals) > before
 }

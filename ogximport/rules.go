@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 )
 
@@ -24,6 +26,7 @@ type rule struct {
 // rule reads all of a rule but its scope. Its effect is empty if that cannot be
 // told.
 func (im *importer) rule(v value) (r rule) {
+	before := len(im.refusals)
 	o, ok := im.mapping(v)
 	if !ok {
 		r.refused = true
@@ -60,10 +63,25 @@ func (im *importer) rule(v value) (r rule) {
 			r.description = im.describe(d, text)
 		}
 	}
-	before := len(im.refusals)
 	im.unknown(o, "a rule")
 	r.refused = r.refused || len(im.refusals) > before
 	return r
+}
+
+// describedInside takes the description out of a scope, where it stands in one of
+// upstream's own tests.
+func (im *importer) describedInside(scope *object, r *rule) {
+	d, there := scope.get("description")
+	if !there || d.isNull() {
+		return
+	}
+	n := d.target()
+	if r.description != "" || n.Kind != yaml.ScalarNode || scalarKind(n) != kindText {
+		im.note(d, "stands inside the %s, where OGX passes over it: it is left out", r.effect)
+		return
+	}
+	im.note(d, "stands inside the %s, where OGX passes over it: here it is the rule's", r.effect)
+	r.description = im.describe(d, n.Value)
 }
 
 // describe returns a description as ours can be. It decides nothing.

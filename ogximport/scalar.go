@@ -30,6 +30,9 @@ var (
 )
 
 func scalarKind(n *yaml.Node) kind {
+	if n.Kind != yaml.ScalarNode {
+		return kindOther
+	}
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 && n.Style&yaml.TaggedStyle == 0 {
 		return kindText
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // part is a piece of a text: literal, or a variable of the environment.
@@ -101,7 +102,16 @@ func convertsTo(text string) kind {
 	case lower == "true" || lower == "false":
 		return kindBool
 	}
-	bare := strings.ReplaceAll(trimmed, "_", "")
+	// Python reads the digits of every script.
+	bare := strings.Map(func(c rune) rune {
+		switch {
+		case c == '_':
+			return -1
+		case unicode.IsDigit(c):
+			return '0'
+		}
+		return c
+	}, trimmed)
 	if _, err := strconv.ParseFloat(bare, 64); err == nil && !strings.ContainsAny(bare, "xXpP") {
 		return kindNumber
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,16 +40,25 @@ func parseYAML(file []byte) (root value, err error) {
 	case errors.Is(err, io.EOF):
 		return value{}, errors.New("the file is empty")
 	case err != nil:
-		return value{}, fmt.Errorf("reading YAML: %w", err)
+		return value{}, fmt.Errorf("reading YAML: %w", withoutNames(err))
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return value{}, errors.New("the file has more than one document, or is broken behind the first")
+		return value{}, errors.New("the file has more than one document, or is broken behind the first: expected the YAML of a run file")
 	}
 	left := maxNodes
 	if err := checkTree(&document, 0, &left); err != nil {
 		return value{}, err
 	}
 	return value{document.Content[0], ""}, nil
+}
+
+// withoutNames takes the name out of an error about an anchor: to YAML a password
+// that begins with a star is one.
+func withoutNames(err error) error {
+	if strings.Contains(err.Error(), "anchor '") {
+		return errors.New("an alias of what is not there: a text that begins with * has to be in quotes")
+	}
+	return err
 }
 
 // checkTree refuses what has no end, or nearly none.
@@ -78,8 +88,17 @@ func (v value) target() *yaml.Node {
 	return n
 }
 
-func (v value) isList() bool    { return v.target().Kind == yaml.SequenceNode }
-func (v value) isMapping() bool { return v.target().Kind == yaml.MappingNode }
+// isList and isMapping leave out what a tag makes something else of, such as a
+// set.
+func (v value) isList() bool {
+	n := v.target()
+	return n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq"
+}
+
+func (v value) isMapping() bool {
+	n := v.target()
+	return n.Kind == yaml.MappingNode && n.ShortTag() == "!!map"
+}
 
 func (v value) isNull() bool {
 	n := v.target()
@@ -115,7 +134,8 @@ func (im *importer) mapping(v value) (*object, bool) {
 }
 
 // collect adds the pairs of a mapping, and of those merged into it (<<), which
-// never override its own.
+// never override its own. Of several << the last counts, and of a list in one the
+// first: so does PyYAML.
 func (im *importer) collect(v value, n *yaml.Node, o *object, taken map[string]bool) {
 	own := map[string]bool{}
 	var merged []*yaml.Node
@@ -141,7 +161,7 @@ func (im *importer) collect(v value, n *yaml.Node, o *object, taken map[string]b
 	for name := range own {
 		taken[name] = true
 	}
-	for _, m := range merged {
+	for _, m := range slices.Backward(merged) {
 		from := value{m, v.path}
 		sources := []value{from}
 		if from.isList() {

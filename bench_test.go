@@ -1,6 +1,7 @@
 package stackauth_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -114,6 +115,17 @@ func BenchmarkForwardedToken(b *testing.B) {
 // single, and attributes in headers of their own.
 func BenchmarkTenantAndAttributeHeaders(b *testing.B) {
 	benchmark(b, "", "tenancy single acme\nidentity_headers {\ntenant X-Tenant-Id\nattribute roles X-Roles\n}", realistic, http.StatusOK)
+}
+
+// BenchmarkHundredRules is the hit path with a hundred route rules, of which the
+// last decides.
+func BenchmarkHundredRules(b *testing.B) {
+	var rules strings.Builder
+	for i := range 99 {
+		fmt.Fprintf(&rules, "permit /v1/route-%d/* {\nmethods GET POST\nwhen user with role-%d in roles\n}\n", i, i)
+	}
+	rules.WriteString("permit /v1/chat/completions {\nmethods POST\nwhen user with developer in roles\n}\n")
+	benchmark(b, "", rules.String(), realistic, http.StatusOK)
 }
 
 // BenchmarkColdToken is a token that is checked each time.

@@ -32,6 +32,9 @@ func TestRulesInJSONThatAreRefused(t *testing.T) {
 		{"about an attribute that it has no use for", `"rules":[{"effect":"permit","when":[{"op":"user_is_anonymous","attribute":"roles"}]}]`, `unexpected attribute "roles"`},
 		{"an owner on a route", `"rules":[{"effect":"forbid","when":[{"op":"user_is_owner"}]}]`, "a route has none"},
 		{"no owner on a route", `"rules":[{"effect":"forbid","unless":[{"op":"resource_is_unowned"}]}]`, "a route has none"},
+		{"rules that are null", `"rules":null`, "rules is empty, and would allow everything"},
+		{"a matcher of the block that says nothing", `"match":[{"path":[""]}]`, "match: path is empty"},
+		{"a matcher of the block that is not nothing", `"match":[{"not":[{"client_ip":{}}]}]`, "match: not: match: client_ip is empty"},
 		{"no matcher in match", `"rules":[{"effect":"permit","match":[]}]`, "rule 1: match is empty: leave it out for all"},
 		{"an empty set in match", `"rules":[{"effect":"permit","match":[{"method":["GET"]},{}]}]`, "rule 1: match is empty"},
 		{"an unknown matcher", `"rules":[{"effect":"permit","match":[{"nosuch":{}}]}]`, "http.matchers.nosuch"},
@@ -80,7 +83,7 @@ func TestRulesInJSONThatAreRefused(t *testing.T) {
 func TestRulesInJSONThatLoad(t *testing.T) {
 	for name, handler := range map[string]string{
 		"no rules":                  `"access_policy":[]`,
-		"null":                      `"rules":null,"access_policy":null,"explain_header":null`,
+		"null":                      `"access_policy":null,"explain_header":null`,
 		"matchers that are options": `"rules":[{"effect":"forbid","match":[{"method":["GET"]},{"path":["/x"]}]}]`,
 		"a resource rule":           `"access_policy":[{"effect":"permit","actions":["read","read"],"principal":"a","resource":"model::*","when":[{"op":"user_is_owner"}]}]`,
 		"a literal star":            `"compat":"ogx","access_policy":[{"effect":"permit","actions":["read"],"resource":"*"}]`,

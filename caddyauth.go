@@ -94,7 +94,7 @@ type Handler struct {
 	// Who may use which route: in this order, the first rule that applies
 	// decides. Without rules every caller may; with rules of which none applies,
 	// nobody.
-	Rules []RouteRule `json:"rules,omitempty"`
+	Rules RouteRules `json:"rules,omitempty"`
 
 	// Who may do what with which resource: in this order, the first rule that
 	// applies decides. Without rules the default policy holds: the owner, and
@@ -136,15 +136,16 @@ type Handler struct {
 	// form `policy=debug;all=info`, goes before it.
 	LogLevels map[string]string `json:"log_levels,omitempty"`
 
-	matchers caddyhttp.MatcherSets
-	chain    *providers.Chain // nil: enforces on what an earlier handler found
-	readers  []headerReader
-	sources  providers.TokenSources
-	public   []abac.PathPattern
-	inbound  *headerRules
-	outbound *headerRules
-	identity *identityWriter
-	routes   *routePolicies // nil: no rules
+	matchers   caddyhttp.MatcherSets
+	readsQuery bool             // one of them does
+	chain      *providers.Chain // nil: enforces on what an earlier handler found
+	readers    []headerReader
+	sources    providers.TokenSources
+	public     []abac.PathPattern
+	inbound    *headerRules
+	outbound   *headerRules
+	identity   *identityWriter
+	routes     *routePolicies // nil: no rules
 
 	accessPolicyAt []string // where its rules are in the Caddyfile
 	log            *categoryLoggers
@@ -178,6 +179,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err := h.matchers.FromInterface(matchers); err != nil {
 			return err
 		}
+		h.readsQuery = readQuery(h.matchers)
 	}
 	if h.routes, err = h.loadRouteRules(ctx); err != nil {
 		return err

@@ -41,6 +41,9 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	}
 	if matcher != nil {
 		handler.Match = caddyhttp.RawMatcherSets{matcher}
+		if err := handler.checkOwnMatch(); err != nil {
+			return nil, h.WrapErr(err)
+		}
 	}
 	if h.IsNamedRoute() {
 		// Of a named route that comes to one route without a matcher, Caddy keeps the

@@ -44,6 +44,9 @@ func (h *Handler) check() error {
 			return fmt.Errorf("require %d: %w", i+1, err)
 		}
 	}
+	if err := h.checkOwnMatch(); err != nil {
+		return err
+	}
 	if err := h.checkRules(); err != nil {
 		return err
 	}

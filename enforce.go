@@ -13,13 +13,18 @@ import (
 // enforce decides what the caller may do on the path. In shadow, what the rules
 // refuse goes on, and is logged and counted.
 func (h *Handler) enforce(x *exchange, r *http.Request, path string) *refusal {
-	if x.preflight {
-		return nil // it asks for nothing yet, and browsers send it without a credential
+	// A preflight asks for nothing yet, and browsers send it without a credential.
+	// What a directive in between has made something else of does ask.
+	if x.preflight && r.Method == http.MethodOptions {
+		return nil
 	}
 	if x.user == nil && !x.anonymous {
 		return refuseMissing("no earlier stack_auth established who calls")
 	}
 	if len(h.Require) == 0 && h.routes == nil {
+		if h.ExplainHeader != nil && x.explained == "" {
+			h.explainTo(x)
+		}
 		return nil
 	}
 	x.forgetOthers(r) // matchers of rules must not take them for the caller

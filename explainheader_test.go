@@ -228,3 +228,27 @@ func TestTheRuleIsToldWhenAWebSocketOpens(t *testing.T) {
 		t.Errorf("got %d %v", resp.StatusCode, resp.Header)
 	}
 }
+
+func TestWhereThereAreNoRulesNoneDecided(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "explain_header roles admin")+`
+		handle /inner {
+			stack_auth {
+				permit {
+					description "inner"
+				}
+			}
+			`+proxy(stack)+`
+		}
+		`+proxy(stack))
+	admin := bearer(issuer.Token("anna", map[string]any{"roles": "admin"}))
+	for path, want := range map[string]string{"/v1/models": "none", "/inner": "inner"} {
+		a := g.do(t, "GET", path, admin)
+		if a.is(t, 200, ""); a.explained(t) != want {
+			t.Errorf("%s: rule is %q, want %q", path, a.explained(t), want)
+		}
+		if got := g.do(t, "GET", path, bearer(issuer.Token("uma", nil))).explained(t); got != "" {
+			t.Errorf("%s: others are told %q", path, got)
+		}
+	}
+}

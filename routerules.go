@@ -1,6 +1,7 @@
 package stackauth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,20 @@ func (r *RouteRule) UnmarshalJSON(b []byte) error {
 	type fields RouteRule
 	return abac.DecodeRule(b, (*fields)(r))
 }
+
+// RouteRules are the rules of a block, in their order.
+type RouteRules []RouteRule
+
+// UnmarshalJSON implements json.Unmarshaler. Without rules everybody may: that is
+// said by leaving them out, and not by what is left of a template.
+func (l *RouteRules) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return errNoRules
+	}
+	return json.Unmarshal(b, (*[]RouteRule)(l))
+}
+
+var errNoRules = errors.New("rules is empty, and would allow everything: leave it out for that")
 
 // routePolicies are the route rules of a handler as they are read by itself, and
 // as they are read where the handler that it enforces for is compat.
@@ -105,7 +120,7 @@ func (p *routePolicies) of(x *exchange) *abac.RoutePolicy {
 func (h *Handler) checkRules() error {
 	if h.Rules != nil && len(h.Rules) == 0 {
 		// Whoever deletes the last permit wants nobody to pass.
-		return errors.New("rules is empty, and would allow everything: leave it out for that")
+		return errNoRules
 	}
 	for i := range h.Rules {
 		if err := errors.Join(h.Rules[i].Check(), h.Rules[i].checkMatch()); err != nil {

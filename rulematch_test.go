@@ -70,6 +70,7 @@ func TestMatchersTellAWebSocketByItsHeadersOverEveryVersion(t *testing.T) {
 		case 2:
 			r.Method = "CONNECT"
 			r.Header[":protocol"] = []string{"websocket"}
+			r.Header.Set("Sec-WebSocket-Key", "of the caller")
 		case 3:
 			r.Method, r.Proto = "CONNECT", "websocket"
 		}
@@ -101,9 +102,22 @@ func TestMatchersTellAWebSocketByItsHeadersOverEveryVersion(t *testing.T) {
 				if passed != nil && major > 1 && (passed.Header["Upgrade"] != nil || passed.Header["Connection"] != nil || passed.Method != "CONNECT") {
 					t.Errorf("HTTP/%d: went on as %s %v", major, passed.Method, passed.Header)
 				}
+				if passed != nil && major > 1 && (passed.Header.Get("Sec-WebSocket-Key") == "of the caller") != (major == 2) {
+					t.Errorf("HTTP/%d: went on with the key %q", major, passed.Header["Sec-Websocket-Key"])
+				}
 			}
 		})
 	}
+}
+
+// What one rule reads as a GET, the next one must see as it came.
+func TestARuleThatReadsAHEADAsAGETLeavesItToTheNextAsItIs(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "forbid {\nmatch {\nheader X-None 1\n}\n}",
+		"forbid {\nmatch {\nexpression `{http.request.method} == 'HEAD'`\n}\n}\npermit")+proxy(stack))
+	anna := as(issuer, "anna")
+	stack.judged(t, passes, func() answer { return g.do(t, "GET", "/x", anna) })
+	stack.judged(t, forbidden, func() answer { return g.do(t, "HEAD", "/x", anna) })
 }
 
 // A block for WebSockets is for those over HTTP/2 and HTTP/3 too: without it they
@@ -173,6 +187,8 @@ func TestRulesThatAreLeftEmptyAreErrors(t *testing.T) {
 		"no header":              {with(`"header":{}`), "header is empty"},
 		"no header expression":   {with(`"header_regexp":{}`), "header_regexp is empty"},
 		"no path expression":     {with(`"path_regexp":{}`), "path_regexp is empty"},
+		"a path expression":      {with(`"path_regexp":{"pattern":"^/v1/"}`), ""},
+		"an empty expression":    {with(`"path_regexp":{"name":"a","pattern":""}`), "path_regexp is empty"},
 		"no variable":            {with(`"vars":{}`), "vars is empty"},
 		"no variable expression": {with(`"vars_regexp":{}`), "vars_regexp is empty"},
 		"not something":          {with(`"not":[{"path":["/a"]}]`), ""},
@@ -181,6 +197,17 @@ func TestRulesThatAreLeftEmptyAreErrors(t *testing.T) {
 		"not an empty set":       {with(`"not":[{}]`), "match is empty"},
 		"not no header":          {with(`"not":[{"header":{}}]`), "header is empty"},
 		"not not nothing":        {with(`"not":[{"not":[]}]`), "match is empty"},
+		"a path":                 {with(`"path":["/a",""]`), ""},
+		"no path":                {with(`"path":[]`), "path is empty"},
+		"a path without one":     {with(`"path":[""]`), "path is empty"},
+		"no host":                {with(`"host":null`), "host is empty"},
+		"no protocol":            {with(`"protocol":""`), "protocol is empty"},
+		"not no path":            {with(`"not":[{"path":[]}]`), "path is empty"},
+		"an address":             {with(`"client_ip":{"ranges":["192.0.2.1"]}`), ""},
+		"no address":             {with(`"client_ip":{}`), "client_ip is empty"},
+		"no peer":                {with(`"remote_ip":{"ranges":[]}`), "remote_ip is empty"},
+		"not no address":         {with(`"not":[{"client_ip":{}}]`), "client_ip is empty"},
+		"no query at all":        {with(`"query":{}`), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := `{"admin":{"disabled":true},"apps":{"http":{"servers":{"a":{"listen":["` + freeAddress(t) +
@@ -192,12 +219,21 @@ func TestRulesThatAreLeftEmptyAreErrors(t *testing.T) {
 			}
 		})
 	}
-	t.Run("in a Caddyfile", func(t *testing.T) {
-		_, err := adapt(site("forbid {\nmatch {\nnot {\n}\n}\n}"))
-		if err == nil || !strings.Contains(err.Error(), "match is empty") {
-			t.Errorf("got %v", err)
-		}
-	})
+	// As an environment variable that is not set leaves it.
+	for matcher, want := range map[string]string{
+		"not {\n}":  "match is empty",
+		"path":      "path is empty",
+		"not path":  "path is empty",
+		"method":    "method is empty",
+		"client_ip": "client_ip is empty",
+	} {
+		t.Run("in a Caddyfile: "+matcher, func(t *testing.T) {
+			_, err := adapt(site("forbid {\nmatch {\n" + matcher + "\n}\n}"))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 // The method may be another one than the block at the site has seen.
@@ -209,6 +245,17 @@ func TestAMethodThatBecameAnUnknownOneIsRefusedFurtherIn(t *testing.T) {
 	stack.judged(t, forbidden, func() answer { return g.do(t, "GET", "/x?m=delete", anna) })
 	for _, method := range []string{"TRACE", "CONNECT", "PURGE", "DELETE%20", "%C5%BF"} {
 		stack.isUntouched(t, func() { g.do(t, "GET", "/x?m="+method, anna).is(t, 405, "method_not_allowed") })
+	}
+}
+
+// Nobody has been asked who sends a preflight: as a GET it must not read anything.
+func TestAPreflightThatBecameSomethingElseIsAskedForACredentialFurtherIn(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "allow_preflight")+"route {\nmethod {query.m}\nstack_auth {\npermit\n}\n"+proxy(stack)+"}\n")
+	preflight := []string{"Origin: https://a.example", "Access-Control-Request-Method: GET"}
+	stack.judged(t, passes, func() answer { return g.do(t, "OPTIONS", "/x?m=options", preflight...) })
+	for _, method := range []string{"get", "delete"} {
+		stack.judged(t, unknown, func() answer { return g.do(t, "OPTIONS", "/x?m="+method, preflight...) })
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // rules it allows everything; with rules and none that applies, nothing.
 type RoutePolicy struct {
 	rules []RouteRule
+	names []string // made once: every decision that a rule makes is noted by it
 	list  []compiledRoute
 	keys  []ruleKey
 	slots slots
@@ -28,6 +29,7 @@ func NewRoutePolicy(rules []RouteRule, compat Compat) (*RoutePolicy, error) {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 		p.list = append(p.list, c)
+		p.names = append(p.names, nameOf(rules[i].Effect, i, rules[i].Description))
 		p.keys = append(p.keys, routeKeys(i, &c)...)
 	}
 	return p, nil
@@ -107,9 +109,7 @@ func (p *RoutePolicy) decide(q *RouteQuestion, steps *[]Step) Decision {
 func (p *RoutePolicy) Len() int { return len(p.rules) }
 
 // Name returns the description of a rule, or else its effect and number.
-func (p *RoutePolicy) Name(rule int) string {
-	return nameOf(p.rules[rule].Effect, rule, p.rules[rule].Description)
-}
+func (p *RoutePolicy) Name(rule int) string { return p.names[rule] }
 
 // Why says a step of the rule in words.
 func (p *RoutePolicy) Why(rule int, s Step) string {

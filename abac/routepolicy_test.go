@@ -140,7 +140,11 @@ func TestRouteDecisionsThatAllowAllocateNothing(t *testing.T) {
 		if d := p.Decide(tc.q); !d.Allowed {
 			t.Errorf("%s: %+v", name, d)
 		}
-		if n := testing.AllocsPerRun(100, func() { p.Decide(tc.q) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() {
+			if d := p.Decide(tc.q); d.Rule >= 0 && p.Name(d.Rule) == "" {
+				t.Error("the rule has no name")
+			}
+		}); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

@@ -92,10 +92,10 @@ func serviceAccount(username string) (namespace, name string, is bool) {
 }
 
 // keptGroups returns the groups without the cluster's own, unless they are
-// named, or all are kept as OGX does. Names are compared byte for byte, as Kubernetes does: `System:masters`
-// is somebody's ordinary group, gives no right in the cluster, and is not
-// system:masters in a rule here either. To drop it would be no safer: a
-// `forbid` may be about it.
+// named, or all are kept as OGX does. Names are compared byte for byte, as
+// Kubernetes does: `System:masters` is somebody's ordinary group, gives no right
+// in the cluster, and is not system:masters in a rule here either. To drop it
+// would be no safer: a `forbid` may be about it.
 func keptGroups(groups, named []string, all bool) []any {
 	kept := make([]any, 0, len(groups))
 	for _, group := range groups {

@@ -24,7 +24,7 @@ func FuzzExpressionsAreReadAsTheyAreMatched(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second, path string, kind uint8) {
 		canonical, err := abac.CanonicalPath(path)
 		if err != nil {
-			t.Skip()
+			return // no rule reads it
 		}
 		effects := []abac.Effect{abac.Permit, abac.Forbid}
 		compat := []abac.Compat{abac.CompatNone, abac.CompatOGX}[kind>>2&1]
@@ -37,7 +37,7 @@ func FuzzExpressionsAreReadAsTheyAreMatched(f *testing.F) {
 		}
 		policy, err := abac.NewRoutePolicy(rules, compat)
 		if err != nil {
-			t.Skip()
+			return // nobody can load it
 		}
 		b := &policylint.Block{Compat: compat}
 		for _, rule := range rules {

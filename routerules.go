@@ -68,6 +68,9 @@ func (h *Handler) loadRouteRules(ctx caddy.Context) (*routePolicies, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(h.ProvidersRaw) > 0 || h.Compat == abac.CompatOGX {
+		return &routePolicies{own, own}, nil // with providers nothing is inherited; with compat there is one reading
+	}
 	inherited, err := abac.NewRoutePolicy(rules, abac.CompatOGX)
 	return &routePolicies{own, inherited}, err
 }

@@ -3,15 +3,10 @@
 package importdifferential
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"flag"
-	"io"
 	"math/rand/v2"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -19,6 +14,7 @@ import (
 
 	stackauth "github.com/caddy-stack-auth/caddy-stack-auth"
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
+	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testpython"
 	"github.com/caddy-stack-auth/caddy-stack-auth/ogximport"
 )
 
@@ -27,62 +23,11 @@ var (
 	seed     = flag.Uint64("seed", 1, "of the generator")
 )
 
-// oracle is the installed OGX.
-type oracle struct {
-	in  io.Writer
-	out *bufio.Reader
-}
-
-func startOracle(t *testing.T) *oracle {
-	t.Helper()
-	path, err := exec.Command("../ogx/ogx.sh", "python").Output()
-	if err != nil {
-		t.Fatalf("finding the interpreter of the installed OGX: %v", err)
-	}
-	cmd := exec.Command(strings.TrimSpace(string(path)), "oracle.py")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &oracle{in, bufio.NewReaderSize(out, 1<<20)}
-}
-
 // answer is what OGX decides; with an error it does not load the file.
 type answer struct {
 	Error     string `json:"error"`
 	Routes    []bool `json:"routes"`
 	Resources []bool `json:"resources"`
-}
-
-func (o *oracle) ask(t *testing.T, q question) (a answer) {
-	t.Helper()
-	raw, err := json.Marshal(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.in.Write(append(raw, '\n')); err != nil {
-		t.Fatal(err)
-	}
-	line, err := o.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(line, &a); err != nil {
-		t.Fatal(err)
-	}
-	return a
 }
 
 // block is an imported block, ready to decide.
@@ -196,7 +141,7 @@ func (b *block) route(path string, u *abac.User) (allowed, inOneCase bool, row s
 }
 
 func TestImportedPoliciesDecideAsOGXDoes(t *testing.T) {
-	o := startOracle(t)
+	o := testpython.Start(t, "../..", "oracle.py")
 	g := &drawn{rand.New(rand.NewPCG(*seed, 0))}
 	count := map[string]int{}
 	for range *policies {
@@ -204,7 +149,8 @@ func TestImportedPoliciesDecideAsOGXDoes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs := o.ask(t, q)
+		var theirs answer
+		o.Ask(t, q, &theirs)
 		options := ogximport.Options{}
 		r, err := ogximport.Import([]byte(q.YAML), options)
 		if err != nil {

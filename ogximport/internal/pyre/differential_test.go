@@ -3,18 +3,15 @@
 package pyre
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testpython"
 )
 
 var (
@@ -22,63 +19,17 @@ var (
 	seed        = flag.Uint64("seed", 1, "of the generator")
 )
 
-// python is a real Python that judges expressions.
-type python struct {
-	in  io.Writer
-	out *bufio.Reader
-}
-
-func startPython(t *testing.T) *python {
-	t.Helper()
-	path, err := exec.Command("../../../integration/ogx/ogx.sh", "python").Output()
-	if err != nil {
-		t.Fatalf("finding the interpreter of the installed OGX: %v", err)
-	}
-	cmd := exec.Command(strings.TrimSpace(string(path)), "testdata/oracle.py")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &python{in, bufio.NewReaderSize(out, 1<<20)}
-}
-
 // match returns what Python says of each text; nil if it rejects the expression.
-func (p *python) match(t *testing.T, expression string, texts []string) []bool {
+func match(t *testing.T, p *testpython.Python, expression string, texts []string) (answer []bool) {
 	t.Helper()
-	q, err := json.Marshal([]any{expression, texts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(p.in, "%s\n", q); err != nil {
-		t.Fatal(err)
-	}
-	line, err := p.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	var answer []bool
-	if err := json.Unmarshal(line, &answer); err != nil {
-		t.Fatal(err)
-	}
+	p.Ask(t, []any{expression, texts}, &answer)
 	return answer
 }
 
 // Each class, alone and in a class, has exactly the characters that it has to
 // Python, and each letter the same ones in any case: over all of Unicode.
 func TestClassesHaveThePythonsCharacters(t *testing.T) {
-	p := startPython(t)
+	p := testpython.Start(t, "../../..", "testdata/oracle.py")
 	var texts []string
 	for c := rune(0); c <= unicode.MaxRune; c++ {
 		if c < 0xd800 || c > 0xdfff {
@@ -97,7 +48,7 @@ func TestClassesHaveThePythonsCharacters(t *testing.T) {
 }
 
 func TestEachLetterIsItselfInAnyCaseAsPythonHasIt(t *testing.T) {
-	p := startPython(t)
+	p := testpython.Start(t, "../../..", "testdata/oracle.py")
 	var cased []string
 	for c := rune(0); c <= unicode.MaxRune; c++ {
 		if unicode.ToLower(c) != c || unicode.ToUpper(c) != c || unicode.SimpleFold(c) != c || unicode.Is(unicode.Other_Lowercase, c) {
@@ -115,10 +66,10 @@ func TestEachLetterIsItselfInAnyCaseAsPythonHasIt(t *testing.T) {
 }
 
 // compare reports what differs, and whether the expression is translated.
-func compare(t *testing.T, p *python, expression string, texts []string) string {
+func compare(t *testing.T, p *testpython.Python, expression string, texts []string) string {
 	t.Helper()
 	e, err := Translate(expression)
-	want := p.match(t, expression, texts)
+	want := match(t, p, expression, texts)
 	var invalid *InvalidError
 	switch {
 	case errors.As(err, &invalid) != (want == nil):
@@ -149,7 +100,7 @@ func compare(t *testing.T, p *python, expression string, texts []string) string 
 }
 
 func TestMadeUpExpressionsMatchWhatTheyMatchInPython(t *testing.T) {
-	p := startPython(t)
+	p := testpython.Start(t, "../../..", "testdata/oracle.py")
 	g := &maker{rand.New(rand.NewPCG(*seed, 0))}
 	counts := map[string]int{}
 	for range *expressions {

@@ -3,6 +3,7 @@ package testpython
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -22,11 +23,12 @@ type Python struct {
 // project, seen from the test's.
 func Start(t *testing.T, root, script string) *Python {
 	t.Helper()
-	path, err := exec.Command(filepath.Join(root, "integration", "ogx", "ogx.sh"), "python").Output() //nolint:gosec // a script of the project
+	path, err := exec.CommandContext(t.Context(), filepath.Join(root, "integration", "ogx", "ogx.sh"), "python").Output() //nolint:gosec // a script of the project
 	if err != nil {
 		t.Fatalf("finding the interpreter of the installed OGX: %v", err)
 	}
-	cmd := exec.Command(strings.TrimSpace(string(path)), script) //nolint:gosec // the same
+	// Not with the test's context, which is over when Cleanup waits for the end.
+	cmd := exec.CommandContext(context.Background(), strings.TrimSpace(string(path)), script) //nolint:gosec // the same
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

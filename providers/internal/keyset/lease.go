@@ -108,15 +108,11 @@ func (l *Lease) Find(ctx context.Context, t *jws.Token) ([]*Key, error) {
 // issuer may have rotated, which such a token cannot tell.
 func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) ([]*Key, error) {
 	f, failing := l.set.demand(true)
-	if f == nil {
-		if failing {
-			return nil, ErrUnavailable
-		}
-		return nil, ErrUnknownKey
-	}
-	if err := f.wait(ctx, time.Now().Add(demandWait)); err != nil {
+	if f != nil && f.wait(ctx, time.Now().Add(demandWait)) != nil || f == nil && failing {
 		return nil, ErrUnavailable
 	}
+	// Without a fetch to wait for, too: one may have ended since the keys that
+	// were tried had been taken.
 	found, err := l.set.settle(l, t, ErrUnknownKey)
 	if err != nil {
 		return nil, err

@@ -233,6 +233,30 @@ func TestATokenWithoutAKidIsTriedAgainWithNewKeysOnly(t *testing.T) {
 	})
 }
 
+// Somebody else's unknown kid has brought the new key while this token's
+// signature was tried with the old one: no fetch is due, and none is needed.
+func TestATokenWithoutAKidIsTriedWithKeysThatSomebodyElseFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, fresh := ecKey("old"), ecKey("fresh")
+		source := newMemory(old)
+		l := lease(t, source, defaults())
+		mustWarm(t, l)
+		token := tokenOf(t, fresh, without)
+		tried, err := l.Find(t.Context(), token)
+		if err != nil || len(tried) != 1 {
+			t.Fatalf("%d candidates, %v", len(tried), err)
+		}
+		source.publish(old, fresh)
+		mustFind(t, l, tokenOf(t, fresh, nil))
+		if again, err := l.Retry(t.Context(), token, tried); err != nil || len(again) != 1 || again[0].id != "fresh" {
+			t.Errorf("%d new candidates, %v", len(again), err)
+		}
+		if n := source.count(); n != 2 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+}
+
 // A set that is fetched, and too old for this lease at once: the settings say
 // that its answers are worth nothing.
 func TestRetryWithAStaleSetIsUnavailable(t *testing.T) {

@@ -111,10 +111,14 @@ func (s *Set) find(ctx context.Context, l *Lease, t *jws.Token) ([]*Key, error) 
 			}
 		}
 		f, failing := s.demand(usable)
-		if f == nil {
-			if !usable || failing {
-				return nil, ErrUnavailable
-			}
+		switch {
+		case f != nil:
+		case s.held.Load() != h:
+			// The fetch to wait for has just brought another set.
+			continue
+		case !usable || failing:
+			return nil, ErrUnavailable
+		default:
 			return nil, ErrUnknownKey
 		}
 		// Look again after it. A fetch that somebody else had under way may have

@@ -48,6 +48,9 @@ func startGatewayWith(t testing.TB, globals, site string) *gateway {
 			t.Errorf("stopping Caddy: %v", err)
 		}
 		noSecretsInLogs(t)
+		if t.Failed() {
+			t.Log(logs.warnings())
+		}
 	})
 	return g
 }

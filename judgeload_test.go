@@ -171,7 +171,8 @@ func TestAJudgeThatHangsCostsOtherProvidersNothing(t *testing.T) {
 	if p90 := times[len(times)*9/10]; p90 > 100*time.Millisecond {
 		t.Errorf("nine in ten JWTs took up to %s", p90)
 	}
-	if unsure.Load() != 300 || late.Load() != 0 || judge.most.Load() > 64 {
+	// 64 are asked at once; the judge may hear of a hang-up after the next has come.
+	if unsure.Load() != 300 || late.Load() != 0 || judge.most.Load() > 128 {
 		t.Errorf("%d of 300 are 503, %d late, %d calls at once", unsure.Load(), late.Load(), judge.most.Load())
 	}
 }

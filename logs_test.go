@@ -48,6 +48,18 @@ func (l *memoryLog) text() string {
 	return l.buffer.String()
 }
 
+// warnings returns the lines from which a failed test may be understood.
+func (l *memoryLog) warnings() string {
+	var kept strings.Builder
+	for line := range strings.Lines(l.text()) {
+		if !strings.Contains(line, `"level":"info"`) && kept.Len() < 1<<13 {
+			kept.WriteString(line[:min(len(line), 500)])
+			kept.WriteString("\n")
+		}
+	}
+	return kept.String()
+}
+
 // logLine is a line of the log.
 type logLine map[string]any
 

@@ -89,7 +89,7 @@ type Handler struct {
 	BasePath string `json:"base_path,omitempty"`
 
 	// What every caller must have: all of these.
-	Require []abac.Requirement `json:"require,omitempty"`
+	Require Requirements `json:"require,omitempty"`
 
 	// Who may use which route: in this order, the first rule that applies
 	// decides. Without rules every caller may; with rules of which none applies,

@@ -39,10 +39,8 @@ func (h *Handler) check() error {
 	if err := checkBasePath(h.BasePath); err != nil {
 		return err
 	}
-	for i, q := range h.Require {
-		if err := q.Check(); err != nil {
-			return fmt.Errorf("require %d: %w", i+1, err)
-		}
+	if err := h.Require.check(); err != nil {
+		return err
 	}
 	if err := h.checkOwnMatch(); err != nil {
 		return err

@@ -67,7 +67,7 @@ func TestJSONConfigurationsThatLoad(t *testing.T) {
 	const provider = `{"type":"oauth2_token","issuer":"{env.STACK_AUTH_TEST_ISSUER}","audience":["x"]`
 	for name, handler := range map[string]string{
 		"nothing":       `"require":[{"attribute":"roles","values":["x"]}]`,
-		"empty lists":   `"providers":[` + provider + `,"algorithms":[],"claims_mapping":[]}],"match":[],"token_sources":[],"public":[],"require":[]`,
+		"empty lists":   `"providers":[` + provider + `,"algorithms":[],"claims_mapping":[]}],"match":[],"token_sources":[],"public":[]`,
 		"null":          `"providers":[` + provider + `,"algorithms":null,"jwks":null}],"tenancy":null,"identity_headers":null`,
 		"no prefix":     `"providers":[` + provider + `},{"type":"oauth2_token","name":"b","issuer":"https://b.example","audience":["x"]}],"shared_principals":true`,
 		"fallthrough":   `"providers":[` + provider + `,"fallthrough":true},{"type":"oauth2_token","name":"b","principal_prefix":"b:","issuer":"{env.STACK_AUTH_TEST_ISSUER}","audience":["y"]}]`,

@@ -174,6 +174,9 @@ func TestRulesThatAreLeftEmptyAreErrors(t *testing.T) {
 	for name, c := range map[string]struct{ options, err string }{
 		"whole rule":             {`"rules":[` + rule + `]`, ""},
 		"no rule left":           {`"rules":[]`, "rules is empty"},
+		"no requirement left":    {`"require":[]`, "require is empty, and would require nothing"},
+		"require is null":        {`"require":null`, "require is empty"},
+		"requirement is null":    {`"require":[null]`, "attribute"},
 		"when is null":           {`"rules":[{"effect":"permit","when":null}]`, "when is null"},
 		"unless is null":         {`"rules":[{"effect":"forbid","unless":null}]`, "unless is null"},
 		"paths is null":          {`"rules":[{"effect":"permit","paths":null}]`, "paths is null"},

@@ -68,6 +68,9 @@ func (h *Handler) judge(x *exchange, r *http.Request, path string) *refusal {
 	case d.Allowed:
 		return nil
 	case d.Cause == abac.RuleFailed:
+		if wantsHandshake(d.Err) {
+			return tooEarly.because("matchers of " + h.ruleInLog(d.Rule) + " want to know the address, which early data does not prove")
+		}
 		reason := "matchers of " + h.ruleInLog(d.Rule) + " failed"
 		if h.rehearsed != nil { // elsewhere a log has it: its words may repeat what the caller sent
 			reason += ": " + d.Err.Error()

@@ -107,18 +107,35 @@ func TestTheRuleIsToldWhateverTrailersTheStackAnnounces(t *testing.T) {
 		w.Header().Set("X-Stack-Auth-Rule", "of the stack")
 		w.Header().Set("X-Late", "1")
 	})
-	g := startGateway(t, protect(issuer, "explain_header roles admin\npermit")+proxy(stack))
-	for who, want := range map[string]string{as(issuer, "anna", "admin"): "permit 1", as(issuer, "uma", "user"): ""} {
-		a := g.do(t, "GET", "/x", who)
-		a.is(t, 200, "")
-		if got := a.explained(t); got != want {
-			t.Errorf("rule is %q, want %q", got, want)
-		}
-		if got := a.Trailer.Get("X-Stack-Auth-Rule"); got != "" {
-			t.Errorf("trailer is %q", got)
-		}
-		if a.Trailer.Get("X-Late") != "1" {
-			t.Errorf("trailers are %v", a.Trailer)
+	// Over HTTP/3 the head of a short answer is sent when the handler is done.
+	g := startTLSGateway(t, protect(issuer, "explain_header roles admin\npermit")+proxy(stack))
+	for version, transport := range map[string]http.RoundTripper{
+		"HTTP/1.1": &http.Transport{TLSClientConfig: g.trust("http/1.1"), DisableKeepAlives: true},
+		"HTTP/2.0": g.overHTTP2(t),
+		"HTTP/3.0": g.overHTTP3(t),
+	} {
+		for who, want := range map[string]string{as(issuer, "anna", "admin"): "permit 1", as(issuer, "uma", "user"): ""} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.URL+"/x", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, value, _ := strings.Cut(who, ": ")
+			req.Header.Set(name, value)
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := read(t, resp)
+			a.is(t, 200, "")
+			if got := a.explained(t); got != want || a.Proto != version {
+				t.Errorf("%s: rule is %q, want %q", a.Proto, got, want)
+			}
+			if got := a.Trailer.Get("X-Stack-Auth-Rule"); got != "" {
+				t.Errorf("%s: trailer is %q", version, got)
+			}
+			if a.Trailer.Get("X-Late") != "1" {
+				t.Errorf("%s: trailers are %v", version, a.Trailer)
+			}
 		}
 	}
 }

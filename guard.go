@@ -3,6 +3,7 @@ package stackauth
 import (
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -66,6 +67,7 @@ func (g *responseGuard) clean() {
 			delete(h, name)
 		}
 	}
+	g.unannounce(h)
 	if g.exchange != nil {
 		g.exchange.stamp(h)
 	}
@@ -80,9 +82,34 @@ func (g *responseGuard) finish() {
 			delete(h, name)
 		}
 	}
-	if !g.committed && g.exchange != nil {
+	// Over HTTP/3 a short answer is sent only now, with the header as it is. After
+	// one that was sent before, nothing comes of it: it is no trailer that was
+	// announced.
+	g.unannounce(h)
+	if g.exchange != nil {
 		g.exchange.stamp(h)
 	}
+}
+
+// unannounce takes what is ours off the list of trailers to come.
+func (g *responseGuard) unannounce(h http.Header) {
+	lines, there := h["Trailer"]
+	if !there {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); name != "" && !g.rules.removes(name, true) {
+				kept = append(kept, name)
+			}
+		}
+	}
+	if kept == nil {
+		delete(h, "Trailer")
+		return
+	}
+	h["Trailer"] = kept
 }
 
 func cutTrailer(name string) (string, bool) {

@@ -155,7 +155,10 @@ func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		h.disarm(r)
 		return h.refuse(w, r, new(exchange), ambiguousRequest.because("request target is not a path"))
 	}
-	// The names of announced trailers say nothing of what will come in them.
+	// The names of announced trailers say nothing of what will come in them. They
+	// are forgotten in the map, too, which copies of the request share: an error
+	// route gets the one that it was at first.
+	clear(r.Trailer)
 	r.Trailer = nil
 	defuse(r.Header)
 	x := exchangeOf(r.Context())
@@ -185,13 +188,8 @@ func (h *Handler) disarm(r *http.Request) {
 		h.inbound.strip(r, nil)
 		h.withhold(x, r)
 	}
-	// Without trailers to come, and without the protocol of a CONNECT, there is
-	// nothing that an error route could send on unseen.
-	r.Trailer = nil
-	delete(r.Header, ":protocol")
-	if r.ProtoMajor == 3 {
-		r.Proto = "HTTP/3.0"
-	}
+	// Trailers to come, and the protocol of a CONNECT, are on the request that an
+	// error route gets, and this may be a copy: see answeredHere.
 	x.surrender(r)
 }
 
@@ -306,6 +304,23 @@ func refuseToken(no *providers.No) *refusal {
 func refuseMissing(reason string) *refusal { return missingCredential.because(reason) }
 
 func refuseOutside() *refusal { return outsideBasePath.because("path is not below base_path") }
+
+// matchersFailed is what becomes of a request of which a matcher cannot tell
+// whether it is for us, and which is no error route's.
+func matchersFailed(err error) *refusal {
+	if wantsHandshake(err) {
+		return tooEarly.because("matchers of the block want to know the address, which early data does not prove")
+	}
+	return insufficientPermissions.because("matchers of the block failed")
+}
+
+// wantsHandshake reports whether a matcher about addresses failed because the
+// request came in TLS early data: whoever sends it again after the handshake
+// gets an answer (RFC 8470, section 5.2).
+func wantsHandshake(err error) bool {
+	fault, ok := errors.AsType[caddyhttp.HandlerError](err)
+	return ok && fault.StatusCode == http.StatusTooEarly
+}
 
 func refuseUnavailable(a *providers.CannotTell) *refusal {
 	no := authUnavailable.because(a.Err.Error())

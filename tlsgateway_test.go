@@ -1,0 +1,141 @@
+package stackauth_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// tlsGateway is a gateway that speaks every version of HTTP over TLS.
+type tlsGateway struct {
+	*gateway
+	authority string
+	lines     string // of its site
+	roots     *x509.CertPool
+}
+
+// everyVersion are its global options. Nothing is kept on disk, and nobody is
+// asked for a certificate.
+const everyVersion = "auto_https off\nskip_install_trust\nstorage_check off\nstorage_clean_interval off\nservers {\nprotocols h1 h2 h3\n}\n"
+
+// startTLSGateway runs Caddy with one site that has the given Caddyfile lines.
+func startTLSGateway(t testing.TB, site string) *tlsGateway {
+	t.Helper()
+	plain, certs := startGateway(t, "respond 503"), newCertificates(t)
+	g := &tlsGateway{
+		gateway: &gateway{Address: freeAddressOfBoth(t)},
+		lines:   fmt.Sprintf("bind 127.0.0.1\ntls %s %s\n", filepath.Join(certs.dir, "server.pem"), filepath.Join(certs.dir, "server.key")),
+		roots:   x509.NewCertPool(),
+	}
+	g.roots.AddCert(certs.ca)
+	g.authority = strings.Replace(g.Address, "127.0.0.1", "localhost", 1)
+	g.URL = "https://" + g.authority
+	load(t, strings.Replace(plain.config(everyVersion, g.lines+site), plain.URL, g.URL, 1))
+	return g
+}
+
+// freeAddressOfBoth returns an address that is free for TCP and for UDP.
+func freeAddressOfBoth(t testing.TB) string {
+	t.Helper()
+	for range 10 {
+		address := freeAddress(t)
+		if conn, err := net.ListenPacket("udp", address); err == nil {
+			conn.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free for TCP and UDP")
+	return ""
+}
+
+// trust is the TLS of a client that speaks the protocol.
+func (g *tlsGateway) trust(protocol string) *tls.Config {
+	return &tls.Config{ServerName: "localhost", RootCAs: g.roots, NextProtos: []string{protocol}, MinVersion: tls.VersionTLS13}
+}
+
+// overHTTP2 is a client that speaks nothing else.
+func (g *tlsGateway) overHTTP2(t testing.TB) *http.Transport {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: g.trust("h2"), Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP2(true)
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, g.Address)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// overHTTP3 is a client that speaks nothing else.
+func (g *tlsGateway) overHTTP3(t testing.TB) *http3.Transport {
+	t.Helper()
+	transport := &http3.Transport{
+		TLSClientConfig: g.trust(http3.NextProtoH3),
+		Dial: func(ctx context.Context, _ string, config *tls.Config, options *quic.Config) (*quic.Conn, error) {
+			return quic.DialAddrEarly(ctx, g.Address, config, options)
+		},
+	}
+	t.Cleanup(func() { transport.Close() })
+	return transport
+}
+
+// rawStream is a request that is written frame by frame, as no client would.
+type rawStream interface {
+	io.WriteCloser // of the body, or into the tunnel
+
+	// answer waits for the head of the answer. What comes after it is its body.
+	// A request that is answered by an end of the stream is an error.
+	answer() (*http.Response, error)
+}
+
+// rawConn opens them. Lines are `name: value`, pseudo-headers first.
+type rawConn interface {
+	open(t testing.TB, lines ...string) rawStream
+}
+
+// line takes a `name: value` apart. Upper case is malformed in HTTP/2 and 3, and
+// would not reach us.
+func line(text string) (name, value string) {
+	name, value, _ = strings.Cut(text, ": ")
+	return strings.ToLower(name), value
+}
+
+// head is an answer without its body.
+func head(major int, fields [][2]string) *http.Response {
+	resp := &http.Response{ProtoMajor: major, Header: make(http.Header)}
+	for _, field := range fields {
+		if field[0] == ":status" {
+			_, _ = fmt.Sscan(field[1], &resp.StatusCode)
+			continue
+		}
+		resp.Header.Add(field[0], field[1])
+	}
+	return resp
+}
+
+// answered ends the request and reads the whole answer.
+func answered(t testing.TB, s rawStream) answer {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("ending the request: %v", err)
+	}
+	resp, err := s.answer()
+	if err != nil {
+		t.Fatalf("waiting for an answer: %v", err)
+	}
+	return read(t, resp)
+}
+
+// request are the lines of a request for the path, and more.
+func (g *tlsGateway) request(method, path string, more ...string) []string {
+	return append([]string{":method: " + method, ":scheme: https", ":authority: " + g.authority, ":path: " + path}, more...)
+}

@@ -136,16 +136,16 @@ type Handler struct {
 	// form `policy=debug;all=info`, goes before it.
 	LogLevels map[string]string `json:"log_levels,omitempty"`
 
-	matchers   caddyhttp.MatcherSets
-	readsQuery bool             // one of them does
-	chain      *providers.Chain // nil: enforces on what an earlier handler found
-	readers    []headerReader
-	sources    providers.TokenSources
-	public     []abac.PathPattern
-	inbound    *headerRules
-	outbound   *headerRules
-	identity   *identityWriter
-	routes     *routePolicies // nil: no rules
+	matchers caddyhttp.MatcherSets
+	reads    reading          // of the matchers
+	chain    *providers.Chain // nil: enforces on what an earlier handler found
+	readers  []headerReader
+	sources  providers.TokenSources
+	public   []abac.PathPattern
+	inbound  *headerRules
+	outbound *headerRules
+	identity *identityWriter
+	routes   *routePolicies // nil: no rules
 
 	accessPolicyAt []string // where its rules are in the Caddyfile
 	log            *categoryLoggers
@@ -179,7 +179,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err := h.matchers.FromInterface(matchers); err != nil {
 			return err
 		}
-		h.readsQuery = readQuery(h.matchers)
+		h.reads = readingOf(h.matchers)
 	}
 	if h.routes, err = h.loadRouteRules(ctx); err != nil {
 		return err

@@ -3,6 +3,7 @@ package stackauth
 import (
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"strings"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
@@ -25,6 +26,9 @@ func checkForm(r *http.Request) (string, *refusal) {
 	path, err := abac.CanonicalPath(r.URL.Path)
 	if err != nil {
 		return "", ambiguousRequest.because(err.Error())
+	}
+	if reason := targetInTwoMinds(r.URL); reason != "" {
+		return "", ambiguousRequest.because(reason)
 	}
 	if reason := headersInTwoMinds(r); reason != "" {
 		return "", ambiguousRequest.because(reason)
@@ -54,6 +58,20 @@ func extendedConnect(r *http.Request) bool {
 	return r.Method == http.MethodConnect &&
 		(r.ProtoMajor == 2 && r.Header.Get(":protocol") == "websocket" ||
 			r.ProtoMajor == 3 && r.Proto == "websocket")
+}
+
+// targetInTwoMinds finds what no request target has (RFC 9112, section 3.2), and
+// net/http lets pass. Some servers end the query at a number sign. A character
+// in the path that should have been encoded net/http encodes on the way, and all
+// of the path anew with it: of `a%2Fb|` it would make `a/b%7C`.
+func targetInTwoMinds(u *url.URL) string {
+	switch {
+	case strings.Contains(u.RawQuery, "#"):
+		return "query has a number sign"
+	case u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.EscapedPath(), "/"):
+		return "path has a character that should have been encoded"
+	}
+	return ""
 }
 
 func headersInTwoMinds(r *http.Request) string {

@@ -86,11 +86,11 @@ func (r *RouteRule) loadMatchers(ctx caddy.Context) error {
 	if err := r.matchers.FromInterface(loaded); err != nil {
 		return err
 	}
-	readsQuery := readQuery(r.matchers)
+	reads := readingOf(r.matchers)
 	r.Guard = func(request any, effect abac.Effect) (bool, error) {
 		req := request.(*http.Request)
-		if readsQuery && queryInTwoMinds(req) {
-			return false, errQueryInTwoMinds
+		if reads.inTwoMinds(req) {
+			return false, errInTwoMinds
 		}
 		return matchedAs(req, r.matchers, effect)
 	}

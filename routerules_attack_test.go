@@ -23,7 +23,7 @@ func TestMalloryWritesTheForbiddenPathInOtherWays(t *testing.T) {
 	for want, targets := range map[verdict][]string{
 		forbidden: {
 			"/v1/admin", "/v1/admin/", "/v1/admin/users", "/v1/administrators",
-			"/v1/admin?/v1/models", "/v1/admin?", "/v1/admin?x#y",
+			"/v1/admin?/v1/models", "/v1/admin?",
 			"/V1/ADMIN", "/v1/Admin/",
 			"/v1/%61dmin", "/v1/%41DMIN", "/v1%2fadmin", "/v1%2Fadmin%2Fusers", "/v1/admin%2f",
 			"/v1alpha/tasks", "/v1alpha/TASKS", "/v1alpha/tasks/", "/v1alpha/tasks%2fx",
@@ -42,7 +42,7 @@ func TestMalloryWritesTheForbiddenPathInOtherWays(t *testing.T) {
 			// A parameter of the path to some.
 			"/v1/admin;x=1", "/v1/admin%3bx=1", "/v1;x/admin",
 			// Cut off or trimmed by some; and Python's $ matches before a line feed.
-			"/v1/admin%23", "/v1/admin#", "/v1/admin%3f", "/v1/admin%20", "/v1/admin%09", "/v1/admin%00",
+			"/v1/admin%23", "/v1/admin#", "/v1/admin?x#y", "/v1/models?x#", "/v1/admin%3f", "/v1/admin%20", "/v1/admin%09", "/v1/admin%00",
 			"/v1alpha/tasks%0a", "/v1alpha/tasks%0d", "/v1alpha/tasks%e2%80%a8",
 			// A slash to some.
 			"/v1/models/%5c..%5cadmin", `/v1\admin`,

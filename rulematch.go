@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -104,35 +101,4 @@ func checkNot(raw json.RawMessage) error {
 		return fmt.Errorf("match: not: %w", err)
 	}
 	return nil
-}
-
-// readQuery reports whether one of the matchers reads the parameters of a query.
-func readQuery(sets caddyhttp.MatcherSets) bool {
-	return slices.ContainsFunc(sets, func(set caddyhttp.MatcherSet) bool { return slices.ContainsFunc(set, readsQuery) })
-}
-
-func readsQuery(matcher any) bool {
-	switch m := matcher.(type) {
-	case *caddyhttp.MatchQuery:
-		return true
-	case *caddyhttp.MatchNot:
-		return readQuery(m.MatcherSets)
-	}
-	// Expressions and placeholders that do have it in their name.
-	raw, err := json.Marshal(matcher)
-	return err != nil || strings.Contains(string(raw), "query")
-}
-
-var errQueryInTwoMinds = errors.New("query could be read in two ways")
-
-// queryInTwoMinds reports whether Caddy's matchers would not read the query, or
-// not all of it: a semicolon, a bad escape or too many parameters. They then do
-// not match, and most stacks read what there is: `admin=1&;` would be a way around
-// a forbid for `admin=1`.
-func queryInTwoMinds(r *http.Request) bool {
-	if r.URL.RawQuery == "" {
-		return false
-	}
-	_, err := url.ParseQuery(r.URL.RawQuery)
-	return err != nil
 }

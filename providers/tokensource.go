@@ -150,11 +150,7 @@ func (s TokenSource) read(r *http.Request) (string, error) {
 	case sourceQuery:
 		return single(queryValues(r.URL.RawQuery, s.Name), "query parameter")
 	case sourceCookie:
-		var values []string
-		for _, c := range r.CookiesNamed(s.Name) {
-			values = append(values, c.Value)
-		}
-		return single(values, "cookie")
+		return s.readCookie(r)
 	case sourceWebSocket:
 		var values []string
 		for _, protocol := range webSocketProtocols(r.Header) {
@@ -165,6 +161,35 @@ func (s TokenSource) read(r *http.Request) (string, error) {
 		return single(values, "WebSocket subprotocol")
 	}
 	return "", nil
+}
+
+// readCookie counts what is there before it reads it: a cookie that net/http
+// passes over is one to another server, and no caller without a credential.
+func (s TokenSource) readCookie(r *http.Request) (string, error) {
+	there := 0
+	for _, line := range r.Header["Cookie"] {
+		for cookie := range strings.SplitSeq(line, ";") {
+			if cookieName(cookie) == s.Name {
+				there++
+			}
+		}
+	}
+	if there == 0 {
+		return "", nil
+	}
+	read := r.CookiesNamed(s.Name)
+	switch {
+	case there > 1:
+		return "", fault(FaultDuplicate, "cookie is there twice")
+	case len(read) != 1:
+		return "", fault(FaultMalformed, "cookie has a value that no cookie has")
+	}
+	return read[0].Value, checkToken(read[0].Value)
+}
+
+func cookieName(cookie string) string {
+	name, _, _ := strings.Cut(cookie, "=")
+	return strings.TrimSpace(name)
 }
 
 func single(values []string, what string) (string, error) {

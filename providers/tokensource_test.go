@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -45,6 +46,9 @@ func TestEverySourceIsReadInOneWay(t *testing.T) {
 		{"cookie twice", "/", http.Header{"Cookie": {"token=t; token=u"}}, "duplicate: cookie is there twice"},
 		{"cookie twice in two lines", "/", http.Header{"Cookie": {"token=t", "token=u"}}, "duplicate: cookie is there twice"},
 		{"cookie empty", "/", http.Header{"Cookie": {"token="}}, "malformed: token is empty"},
+		{"cookie that net/http passes over", "/", http.Header{"Cookie": {"token=a\x80b"}}, "malformed: cookie has a value that no cookie has"},
+		{"cookie beside one that net/http passes over", "/", http.Header{"Cookie": {"token=t; token=a\x80b"}}, "duplicate: cookie is there twice"},
+		{"cookie among too many", "/", http.Header{"Cookie": {"token=t" + strings.Repeat("; a=b", 3000)}}, "malformed: cookie has a value that no cookie has"},
 		{"cookie of another name", "/", http.Header{"Cookie": {"Token=t; xtoken=u"}}, "none"},
 		{"subprotocol", "/", http.Header{"Sec-Websocket-Protocol": {"realtime, openai-insecure-api-key.t"}}, "token t"},
 		{"subprotocol in a second line", "/", http.Header{"Sec-Websocket-Protocol": {"realtime", "openai-insecure-api-key.t"}}, "token t"},

@@ -26,7 +26,11 @@ type Withheld struct {
 func (t TokenSources) Withhold(r *http.Request) Withheld {
 	w := Withheld{taken: true, authorization: r.Header["Authorization"]}
 	delete(r.Header, "Authorization")
-	delete(r.Header, "Proxy-Authorization")
+	for name := range r.Header {
+		if SameHeader(name, "Proxy-Authorization") {
+			delete(r.Header, name)
+		}
+	}
 	for _, s := range t {
 		switch s.Source {
 		case sourceHeader:
@@ -37,8 +41,7 @@ func (t TokenSources) Withhold(r *http.Request) Withheld {
 			w.takeQuery(r, s.Name)
 		case sourceCookie:
 			w.keepOf(r, "Cookie", "; ", func(cookie string) bool {
-				name, _, _ := strings.Cut(cookie, "=")
-				return strings.TrimSpace(name) != s.Name
+				return cookieName(cookie) != s.Name
 			})
 		case sourceWebSocket:
 			w.keepOf(r, "Sec-Websocket-Protocol", ", ", func(protocol string) bool {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/keyset"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 )
 
 // answersPool keeps the answers across configuration reloads.
-var answersPool = caddy.NewUsagePool()
+var answersPool = shared.NewPool[*answers]()
 
 // answerLimits bound what is remembered, in number and in memory, for all
 // providers of the process together. Only good credentials get in among the
@@ -99,12 +100,8 @@ type answers struct {
 
 // acquireAnswers takes hold of the answers of the process to one kind of
 // questions.
-func acquireAnswers(limits answerLimits) (*answers, error) {
-	v, _, err := answersPool.LoadOrNew(limits.pool, func() (caddy.Destructor, error) { return newAnswers(limits) })
-	if err != nil {
-		return nil, err
-	}
-	return v.(*answers), nil
+func acquireAnswers(limits answerLimits) (m *answers, release func() error, err error) {
+	return answersPool.Acquire(limits.pool, func() (*answers, error) { return newAnswers(limits) })
 }
 
 func newAnswers(limits answerLimits) (*answers, error) {
@@ -129,11 +126,6 @@ func (m *answers) Destruct() error {
 	m.yeses.Purge()
 	m.noes.Purge()
 	return nil
-}
-
-func (m *answers) release() error {
-	_, err := answersPool.Delete(m.limits.pool)
-	return err
 }
 
 // keyOf returns the key of a question. It hashes the text where it is: a copy

@@ -15,12 +15,12 @@ import (
 // R9: a million good tokens. Signatures are left out: they would take minutes
 // and prove nothing of memory.
 func TestAMillionTokensNeedBoundedMemory(t *testing.T) {
-	cache, err := acquireAnswers(ofTokens)
+	cache, release, err := acquireAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := cache.release(); err != nil {
+		if err := release(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -143,26 +143,26 @@ func heap() int64 {
 
 // A cache ends with the last configuration that used it.
 func TestAnAnswerCacheEndsWithItsLastUser(t *testing.T) {
-	a, err := acquireAnswers(ofTokens)
+	a, releaseA, err := acquireAnswers(ofTokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := acquireAnswers(ofTokens)
+	b, releaseB, err := acquireAnswers(ofTokens)
 	if err != nil || a != b {
 		t.Fatalf("two users of one shape have two caches, %v", err)
 	}
 	a.addYes(answerKey{}, &remembered{yes: yesTo("alice")})
-	if err := a.release(); err != nil || b.yeses.Len() != 1 {
+	if err := releaseA(); err != nil || b.yeses.Len() != 1 {
 		t.Errorf("%d answers after the first user went, %v", b.yeses.Len(), err)
 	}
-	if err := b.release(); err != nil || b.yeses.Len() != 0 {
+	if err := releaseB(); err != nil || b.yeses.Len() != 0 {
 		t.Errorf("%d answers after the last user went, %v", b.yeses.Len(), err)
 	}
-	c, err := acquireAnswers(ofTokens)
+	c, releaseC, err := acquireAnswers(ofTokens)
 	if err != nil || c == a {
 		t.Errorf("a cache that has ended is handed out, %v", err)
 	}
-	if err := c.release(); err != nil {
+	if err := releaseC(); err != nil {
 		t.Error(err)
 	}
 }

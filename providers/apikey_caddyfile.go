@@ -22,17 +22,8 @@ import (
 // Its errors show nothing that stands where a key could have been written by
 // mistake.
 func (a *APIKey) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := a.UnmarshalHead(d); err != nil {
+	if err := a.UnmarshalBlock(d, a.unmarshalOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		known, err := a.UnmarshalOption(d)
-		if !known && err == nil {
-			err = a.unmarshalOption(d)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return Located(d, a.check())
 }

@@ -14,25 +14,8 @@ import (
 //	    # and the options of Common and Network
 //	}
 func (c *Custom) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := c.UnmarshalHead(d); err != nil {
+	if err := c.UnmarshalBlock(d, c.unmarshalOption, c.UnmarshalNetworkOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := c.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if known, err := c.UnmarshalNetworkOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, c.check())
 }

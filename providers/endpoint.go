@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/discovery"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 const (
@@ -22,13 +22,12 @@ const (
 )
 
 // endpointsPool keeps discovered addresses across configuration reloads.
-var endpointsPool = caddy.NewUsagePool()
+var endpointsPool = shared.NewPool[*discovered]()
 
 // discovered is an introspection endpoint that the issuer's discovery document
 // tells. It is looked up for the first token, not when the configuration is
 // loaded.
 type discovered struct {
-	pool    string
 	flights singleflight.Group
 
 	mu      sync.Mutex
@@ -36,21 +35,12 @@ type discovered struct {
 	until   time.Time
 }
 
-func acquireEndpoint(key string) (*discovered, error) {
-	v, _, err := endpointsPool.LoadOrNew(key, func() (caddy.Destructor, error) { return &discovered{pool: key}, nil })
-	if err != nil {
-		return nil, err
-	}
-	return v.(*discovered), nil
+func acquireEndpoint(key string) (e *discovered, release func() error, err error) {
+	return endpointsPool.Acquire(key, func() (*discovered, error) { return new(discovered), nil })
 }
 
 // Destruct implements caddy.Destructor.
 func (*discovered) Destruct() error { return nil }
-
-func (e *discovered) release() error {
-	_, err := endpointsPool.Delete(e.pool)
-	return err
-}
 
 // find returns the address. All who need it wait for one lookup, which none of
 // them ends by hanging up. It is looked up anew when it is time, and until that

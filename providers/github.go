@@ -59,8 +59,8 @@ type GitHubToken struct {
 	trust       shapeKey            // stands for whom answers are from
 	lists       bool                // organizations are asked for
 
-	pages         *githubPages
-	pagesReleased bool
+	pages        *githubPages
+	releasePages func() error
 }
 
 // GitHubApplication names an OAuth App or a GitHub App.
@@ -106,7 +106,7 @@ func (g *GitHubToken) Provision(ctx caddy.Context) error {
 		g.Logger().Warn("without organizations, everybody who has a GitHub account is authenticated")
 	}
 	g.lists = g.needsOrganizations()
-	if g.pages, err = acquireGitHubPages(); err != nil {
+	if g.pages, g.releasePages, err = acquireGitHubPages(); err != nil {
 		return err
 	}
 	g.trust = sha256.Sum256(fmt.Appendf(nil, "github %q %q", g.base, g.transport))
@@ -152,9 +152,8 @@ func (g *GitHubToken) needsOrganizations() bool {
 // Cleanup implements caddy.CleanerUpper.
 func (g *GitHubToken) Cleanup() error {
 	err := g.CleanUpJudge()
-	if g.pages != nil && !g.pagesReleased {
-		g.pagesReleased = true
-		err = errors.Join(err, g.pages.release())
+	if g.releasePages != nil {
+		err = errors.Join(err, g.releasePages())
 	}
 	return err
 }

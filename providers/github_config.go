@@ -24,25 +24,8 @@ const githubBase = "https://api.github.com"
 //	    # and the options of Common and Network
 //	}
 func (g *GitHubToken) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := g.UnmarshalHead(d); err != nil {
+	if err := g.UnmarshalBlock(d, g.unmarshalOption, g.UnmarshalNetworkOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := g.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if known, err := g.UnmarshalNetworkOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := g.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, g.check())
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 // What is kept of GitHub's answers is bounded in number and in memory. Only good
@@ -21,9 +23,7 @@ const (
 )
 
 // githubPagesPool keeps the answers across configuration reloads.
-var githubPagesPool = caddy.NewUsagePool()
-
-const githubPagesKey = "github"
+var githubPagesPool = shared.NewPool[*githubPages]()
 
 // githubPage is what one answer of GitHub said, with the tag by which GitHub can
 // say that it still does. It is not changed once it is kept.
@@ -43,12 +43,9 @@ type githubPages struct {
 	adds  sync.Mutex // two for one key at once would both be counted
 }
 
-func acquireGitHubPages() (*githubPages, error) {
-	v, _, err := githubPagesPool.LoadOrNew(githubPagesKey, func() (caddy.Destructor, error) { return newGitHubPages() })
-	if err != nil {
-		return nil, err
-	}
-	return v.(*githubPages), nil
+// acquireGitHubPages takes hold of the answers, of all GitHubs together.
+func acquireGitHubPages() (p *githubPages, release func() error, err error) {
+	return githubPagesPool.Acquire("github", newGitHubPages)
 }
 
 func newGitHubPages() (*githubPages, error) {
@@ -66,11 +63,6 @@ func newGitHubPages() (*githubPages, error) {
 func (p *githubPages) Destruct() error {
 	p.pages.Purge()
 	return nil
-}
-
-func (*githubPages) release() error {
-	_, err := githubPagesPool.Delete(githubPagesKey)
-	return err
 }
 
 func (p *githubPages) get(key answerKey) *githubPage {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/strictjson"
@@ -62,7 +61,7 @@ func (i *Introspection) check(allowHTTP bool) error {
 type introspector struct {
 	options  Introspection // expanded
 	endpoint func(context.Context) (string, error)
-	release  func() error // once
+	release  func() error
 }
 
 func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
@@ -74,11 +73,11 @@ func (o *OAuth2Token) setUpIntrospection(x *expandedOAuth2) error {
 	} else {
 		address = x.issuer
 		trust := sha256.Sum256(fmt.Appendf(nil, "%q %q", x.issuer, o.transport))
-		found, err := acquireEndpoint(fmt.Sprintf("introspection %x", trust))
+		found, release, err := acquireEndpoint(fmt.Sprintf("introspection %x", trust))
 		if err != nil {
 			return err
 		}
-		i.release = sync.OnceValue(found.release)
+		i.release = release
 		i.endpoint = func(ctx context.Context) (string, error) { return found.find(ctx, &o.Network, x.issuer) }
 	}
 	o.introspect = i

@@ -65,7 +65,7 @@ func (n *Network) SetUpJudge(c *Common, j Judge) error {
 	}
 	trust := sha256.Sum256(fmt.Appendf(nil, "%q %q", j.Address, n.transport))
 	var err error
-	n.service, err = acquireService(fmt.Sprintf("%x", trust))
+	n.service, n.releaseService, err = acquireService(fmt.Sprintf("%x", trust))
 	return err
 }
 
@@ -86,7 +86,7 @@ func (n *Network) shareAnswers(c *Common, limits answerLimits, shape any) error 
 		b = append(b, rand.Text()...)
 	}
 	n.shape = sha256.Sum256(b)
-	n.answers, err = acquireAnswers(limits)
+	n.answers, n.releaseAnswers, err = acquireAnswers(limits)
 	return err
 }
 
@@ -95,13 +95,11 @@ func (n *Network) shareAnswers(c *Common, limits answerLimits, shape any) error 
 // still Ask afterwards.
 func (n *Network) CleanUpJudge() error {
 	var errs []error
-	if n.answers != nil && !n.answersReleased {
-		n.answersReleased = true
-		errs = append(errs, n.answers.release())
+	if n.releaseAnswers != nil {
+		errs = append(errs, n.releaseAnswers())
 	}
-	if n.service != nil && !n.serviceReleased {
-		n.serviceReleased = true
-		errs = append(errs, n.service.release())
+	if n.releaseService != nil {
+		errs = append(errs, n.releaseService())
 	}
 	return errors.Join(errs...)
 }

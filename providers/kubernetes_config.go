@@ -35,25 +35,8 @@ const clusterAddress = "https://kubernetes.default.svc"
 //	    # and the options of Common and Network
 //	}
 func (k *Kubernetes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := k.UnmarshalHead(d); err != nil {
+	if err := k.UnmarshalBlock(d, k.unmarshalOption, k.UnmarshalNetworkOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := k.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if known, err := k.UnmarshalNetworkOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := k.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, k.check())
 }

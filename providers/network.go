@@ -56,12 +56,12 @@ type Network struct {
 	log    *zap.Logger
 
 	// Of Ask.
-	ttl                              time.Duration
-	leeway                           time.Duration // of the exp that a JWT shows
-	shape                            shapeKey
-	answers                          *answers
-	service                          *service
-	answersReleased, serviceReleased bool
+	ttl                            time.Duration
+	leeway                         time.Duration // of the exp that a JWT shows
+	shape                          shapeKey
+	answers                        *answers
+	service                        *service
+	releaseAnswers, releaseService func() error
 
 	// What TransportRaw was: Caddy takes it away when it loads the module.
 	transport string

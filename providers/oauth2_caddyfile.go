@@ -37,25 +37,8 @@ import (
 //	    # and the options of Common and Network
 //	}
 func (o *OAuth2Token) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := o.UnmarshalHead(d); err != nil {
+	if err := o.UnmarshalBlock(d, o.unmarshalOption, o.UnmarshalNetworkOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := o.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if known, err := o.UnmarshalNetworkOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := o.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, o.check())
 }

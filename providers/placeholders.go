@@ -237,19 +237,8 @@ func (a AttributePlaceholder) values(read func(string) any) []any {
 //	    # and the options of Common
 //	}
 func (p *Placeholders) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := p.UnmarshalHead(d); err != nil {
+	if err := p.UnmarshalBlock(d, p.unmarshalOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := p.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := p.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, p.check())
 }

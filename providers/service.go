@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/fetch"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 const (
@@ -32,35 +32,25 @@ var (
 )
 
 // servicesPool keeps what is known of services across configuration reloads.
-var servicesPool = caddy.NewUsagePool()
+var servicesPool = shared.NewPool[*service]()
 
 // service is what all who ask one service share: its limits, and whether it
 // answers.
 type service struct {
-	pool    string
 	slots   *semaphore.Weighted
 	queue   atomic.Int64
 	breaker breaker
 }
 
-func acquireService(key string) (*service, error) {
-	v, _, err := servicesPool.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return &service{pool: key, slots: semaphore.NewWeighted(maxCalls)}, nil
+func acquireService(key string) (s *service, release func() error, err error) {
+	return servicesPool.Acquire(key, func() (*service, error) {
+		return &service{slots: semaphore.NewWeighted(maxCalls)}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*service), nil
 }
 
 // Destruct implements caddy.Destructor. There is nothing to end: calls that are
 // under way end by themselves.
 func (*service) Destruct() error { return nil }
-
-func (s *service) release() error {
-	_, err := servicesPool.Delete(s.pool)
-	return err
-}
 
 // ask calls the service when it is this call's turn, unless the service is
 // down. All of it takes no longer than the timeout.

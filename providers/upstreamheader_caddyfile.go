@@ -19,19 +19,8 @@ import (
 //	    # and the options of Common
 //	}
 func (u *UpstreamHeader) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := u.UnmarshalHead(d); err != nil {
+	if err := u.UnmarshalBlock(d, u.unmarshalOption); err != nil {
 		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if known, err := u.UnmarshalOption(d); known || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if err := u.unmarshalOption(d); err != nil {
-			return err
-		}
 	}
 	return Located(d, u.check())
 }

@@ -15,8 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 )
 
 // watchedFiles keeps the watches across configuration reloads, by absolute path.
-var watchedFiles = caddy.NewUsagePool()
+var watchedFiles = shared.NewPool[*watchedFile]()
 
 // watchedFile looks at a file every second, for all who use it. It reads what
 // is there: times and inodes do not tell of every change, and Kubernetes swaps
@@ -56,7 +57,7 @@ type fileWatch struct {
 	digest  [sha256.Size]byte // of the content that use took last; under file.mu
 	failing bool              // under file.mu
 	checked atomic.Pointer[time.Time]
-	release func() error
+	leave   func() error // the file
 }
 
 // watchFile reads the file, and then again whenever it changes, until the watch
@@ -78,26 +79,23 @@ func watchFile(path string, log *zap.Logger, use func(content []byte) error) (*f
 	}
 	w.digest = sha256.Sum256(content)
 	w.checked.Store(&now)
-	v, _, err := watchedFiles.LoadOrNew(path, func() (caddy.Destructor, error) { return startWatching(path), nil })
+	w.file, w.leave, err = watchedFiles.Acquire(path, func() (*watchedFile, error) { return startWatching(path), nil })
 	if err != nil {
 		return nil, err
 	}
-	w.file = v.(*watchedFile)
-	w.release = sync.OnceValue(w.leave)
 	w.file.mu.Lock()
 	defer w.file.mu.Unlock()
 	w.file.watches = append(w.file.watches, w)
 	return w, nil
 }
 
-// leave gives the watch back. What was read stays for requests that are still
+// release gives the watch back. What was read stays for requests that are still
 // under way, until it is too old.
-func (w *fileWatch) leave() error {
+func (w *fileWatch) release() error {
 	w.file.mu.Lock()
 	w.file.watches = slices.DeleteFunc(w.file.watches, func(o *fileWatch) bool { return o == w })
 	w.file.mu.Unlock()
-	_, err := watchedFiles.Delete(w.file.path)
-	return err
+	return w.leave()
 }
 
 // fresh reports whether what the file last said still counts. It goes by when

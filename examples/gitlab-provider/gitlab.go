@@ -72,25 +72,17 @@ func (*Token) CaddyModule() caddy.ModuleInfo {
 //	    # and the options of Common and Network
 //	}
 func (t *Token) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := t.UnmarshalHead(d); err != nil {
+	if err := t.UnmarshalBlock(d, t.unmarshalOption, t.UnmarshalNetworkOption); err != nil {
 		return err
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		known, err := t.UnmarshalOption(d)
-		if !known && err == nil {
-			known, err = t.UnmarshalNetworkOption(d)
-		}
-		if !known && err == nil {
-			if d.Val() != "gitlab_url" {
-				return d.Errf("unrecognized option %q of provider %s", d.Val(), moduleType)
-			}
-			err = providers.TextOption(d, &t.GitLabURL)
-		}
-		if err != nil {
-			return err
-		}
-	}
 	return providers.Located(d, t.check())
+}
+
+func (t *Token) unmarshalOption(d *caddyfile.Dispenser) error {
+	if d.Val() != "gitlab_url" {
+		return d.Errf("unrecognized option %q of provider %s", d.Val(), moduleType)
+	}
+	return providers.TextOption(d, &t.GitLabURL)
 }
 
 // Provision implements caddy.Provisioner. It asks nobody anything: a gateway

@@ -141,13 +141,17 @@ func (m *answers) keyOf(shape *shapeKey, question string) answerKey {
 }
 
 // addYes remembers a yes, and forgets the least recently used ones while all of
-// them together are too large. It does not undo a *no* to a question that was
-// asked later: the slower answer is from before the revocation.
+// them together are too large. It does not undo the answer to a question that was
+// asked later: the slower one is from before the revocation, or from before
+// rights were taken away.
 func (m *answers) addYes(key answerKey, a *remembered) {
 	a.size = sizeOf(a.yes.User)
 	m.adds.Lock()
 	defer m.adds.Unlock()
 	if later, there := m.noes.Peek(key); there && !later.stored.Before(a.stored) {
+		return
+	}
+	if later, there := m.yeses.Peek(key); there && later.stored.After(a.stored) {
 		return
 	}
 	m.noes.Remove(key)
@@ -166,11 +170,18 @@ func (m *answers) addYes(key answerKey, a *remembered) {
 }
 
 // addNo remembers a no. Whatever was remembered of the credential before is
-// over: it has been revoked.
+// over: it has been revoked. A slow one counts from what it ends, if that was
+// asked for later: a yes from in between would seem to be the last word.
 func (m *answers) addNo(key answerKey, a *remembered) {
 	m.adds.Lock()
 	defer m.adds.Unlock()
+	if yes, there := m.yeses.Peek(key); there && yes.stored.After(a.stored) {
+		a.stored = yes.stored
+	}
 	m.yeses.Remove(key)
+	if no, there := m.noes.Peek(key); there && no.stored.After(a.stored) {
+		return
+	}
 	m.noes.Add(key, a)
 }
 

@@ -190,9 +190,12 @@ func (a *APIKey) Authenticate(_ *http.Request, c Credential) Answer {
 		return NotMine{}
 	}
 	now := time.Now()
+	// Before the keys are looked at: if the file is read in between, the keys of
+	// before must not count by the time of the new ones.
+	tooOld := a.watch != nil && !a.watch.fresh(now)
 	key := (*a.known.Load())[digestOf(c.Token)]
 	switch {
-	case (key == nil || key.fromFile) && a.watch != nil && !a.watch.fresh(now):
+	case (key == nil || key.fromFile) && tooOld:
 		// Not even "not mine" can be said: the token may be a key that was added
 		// since, and is then shown to nobody else.
 		return keysOutOfDate

@@ -207,7 +207,8 @@ func TestWhatIsKeptOfGitHubNeedsBoundedMemory(t *testing.T) {
 			if counted := pages.bytes.Load(); counted > maxGitHubPageBytes {
 				t.Errorf("%d bytes are counted", counted)
 			}
-			if grown := heap() - before; grown > maxGitHubPageBytes {
+			// Twice: what is counted fills it nearly, and others need memory meanwhile.
+			if grown := heap() - before; grown > 2*maxGitHubPageBytes {
 				t.Errorf("the heap grew by %d KiB", grown>>10)
 			}
 			pages.pages.Purge()

@@ -8,9 +8,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -212,7 +212,7 @@ func TestOneCallOverTheWireForManyFirstRequests(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	o := newKind[*OAuth2Token](t, "oauth2_token", asking(server.URL, ""))
+	o := newKind[*OAuth2Token](t, "oauth2_token", asking(server.URL, "")+"timeout 1m")
 	ask := func(ctx context.Context) Answer {
 		return o.Authenticate(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil), Credential{Token: "t"})
 	}
@@ -242,35 +242,32 @@ func TestOneCallOverTheWireForManyFirstRequests(t *testing.T) {
 }
 
 // R7 over sockets: however many ask, few are at the service at once, and each
-// has an answer in time.
+// has an answer. That it comes in time is TestAHungServiceHoldsUpFew…, whose
+// clock does not depend on the machine.
 func TestAHungIntrospectionEndpointSeesFewAtOnce(t *testing.T) {
-	const timeout = 500 * time.Millisecond
-	var under gauge
 	server := newJudgeServer(t, func(_ http.ResponseWriter, r *http.Request) {
-		under.enter()
-		defer under.leave()
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
 	o := newKind[*OAuth2Token](t, "oauth2_token", asking(server.URL, "")+"timeout 500ms")
-	done := make(chan time.Duration)
+	// Counted here: the service may hear of a hang-up after the next has come.
+	var under gauge
+	wire := o.client.Transport
+	o.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		under.enter()
+		defer under.leave()
+		return wire.RoundTrip(r)
+	})
+	var wg sync.WaitGroup
 	for i := range 300 {
-		go func() {
-			began := time.Now()
+		wg.Go(func() {
 			if _, ok := askKind(t, o, string(rune('A'+i))).(*CannotTell); !ok {
 				t.Error("a hung service lets somebody in, or refuses him")
 			}
-			done <- time.Since(began)
-		}()
+		})
 	}
-	for range 300 {
-		// On a busy machine; the exact bound is TestAHungServiceHoldsUpFew….
-		if took := <-done; took > 10*timeout {
-			t.Errorf("a caller waited for %s", took)
-		}
-	}
-	// The service may hear of a hang-up after the next caller has come.
-	if most := under.most.Load(); most > 2*maxCalls || server.calls.Load() == 0 {
+	wg.Wait()
+	if most := under.most.Load(); most > maxCalls || server.calls.Load() == 0 {
 		t.Errorf("%d were at the service at once, of %d", most, server.calls.Load())
 	}
 }
@@ -302,7 +299,7 @@ func TestAKnownCallerCostsNoMemory(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/models", nil)
 	for _, c := range []Credential{{Token: "opaque"}, {Token: unsigned(`{"iss":"` + idp + `"}`)}} {
 		wantYes(t, o.Authenticate(r, c), "alice")
-		if allocs := testing.AllocsPerRun(100, func() { o.Authenticate(r, c) }); allocs != 0 {
+		if allocs := fewestAllocs(func() { o.Authenticate(r, c) }); allocs != 0 {
 			t.Errorf("%v allocations", allocs)
 		}
 	}

@@ -77,8 +77,10 @@ func (s *service) ask(ctx context.Context, timeout time.Duration, log *zap.Logge
 		defer cancel()
 	}
 	answer := guarded(func() Answer { return call(ctx) })
-	// A caller who hangs up has not found out anything about the service.
-	if ended := context.Cause(ctx); ended == nil || errors.Is(ended, errLate) {
+	// A caller who hangs up has not found out anything about the service, and one
+	// whose time was mostly over when it was his turn has not, either.
+	ended := context.Cause(ctx)
+	if ended == nil || errors.Is(ended, errLate) && time.Since(asked) >= timeout/2 {
 		s.report(answer, asked, log)
 	}
 	return answer

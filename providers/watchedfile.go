@@ -150,6 +150,9 @@ func (f *watchedFile) look() {
 
 // seen tells the user of what was found in the file. file.mu is held.
 func (w *fileWatch) seen(now time.Time, content []byte, digest [sha256.Size]byte, err error) {
+	if now.Before(*w.checked.Load()) {
+		return // the user has read the file since this look began
+	}
 	if err == nil && digest != w.digest {
 		if err = w.try(content); err == nil {
 			w.digest = digest

@@ -2,19 +2,19 @@ package keyset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/jws"
+	"github.com/caddy-stack-auth/caddy-stack-auth/providers/internal/shared"
 )
 
 // pool keeps sets across configuration reloads.
-var pool = caddy.NewUsagePool()
+var pool = shared.NewPool[*Set]()
 
 // Settings are what a user of a set may tune. They are no part of what the set
 // is: two users with different settings share it.
@@ -36,24 +36,23 @@ type Settings struct {
 // under way may still use it afterwards.
 type Lease struct {
 	set      *Set
-	key      string
+	leave    func() error // the set
 	source   Source
 	settings Settings
-	release  sync.Once
 }
 
 // Acquire takes hold of the set with the given key, and makes it if nobody has
 // it yet. The key says what the set physically is: the address, and by what
 // its answers are trusted.
 func Acquire(key string, source Source, settings Settings) (*Lease, error) {
-	v, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return newSet(), nil })
+	set, leave, err := pool.Acquire(key, func() (*Set, error) { return newSet(), nil })
 	if err != nil {
 		return nil, fmt.Errorf("acquiring key set: %w", err)
 	}
 	if _, local := source.(*FileSource); local {
 		settings.RecheckPeriod = filePeriod
 	}
-	l := &Lease{set: v.(*Set), key: key, source: source, settings: settings}
+	l := &Lease{set: set, leave: leave, source: source, settings: settings}
 	l.set.mu.Lock()
 	defer l.set.mu.Unlock()
 	l.set.leases = append(l.set.leases, l)
@@ -70,14 +69,10 @@ func Acquire(key string, source Source, settings Settings) (*Lease, error) {
 
 // Release gives the lease back. The set ends with its last lease.
 func (l *Lease) Release() error {
-	var err error
-	l.release.Do(func() {
-		l.set.mu.Lock()
-		l.set.leases = slices.DeleteFunc(l.set.leases, func(o *Lease) bool { return o == l })
-		l.set.mu.Unlock()
-		_, err = pool.Delete(l.key)
-	})
-	return err
+	l.set.mu.Lock()
+	l.set.leases = slices.DeleteFunc(l.set.leases, func(o *Lease) bool { return o == l })
+	l.set.mu.Unlock()
+	return l.leave()
 }
 
 // Load fetches the set now, for a source that is a local file: a file that is
@@ -105,15 +100,35 @@ func (l *Lease) Find(ctx context.Context, t *jws.Token) ([]*Key, error) {
 }
 
 // Retry is Find for a token without a kid that none of the keys verified: the
-// issuer may have rotated, which such a token cannot tell.
-func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) ([]*Key, error) {
-	f, failing := l.set.demand(true)
-	if f != nil && f.wait(ctx, time.Now().Add(demandWait)) != nil || f == nil && failing {
-		return nil, ErrUnavailable
+// issuer may have rotated, which such a token cannot tell. As Find does, it asks
+// once more after a fetch that somebody else had under way.
+func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) (found []*Key, err error) {
+	until := time.Now().Add(demandWait)
+	for range maxRounds {
+		f, failing := l.set.demand(true)
+		if f == nil && failing {
+			return nil, ErrUnavailable
+		}
+		otherwise, last := ErrUnknownKey, f == nil
+		if f != nil {
+			if err := f.wait(ctx, until); err != nil && !errors.Is(err, errSuperseded) {
+				otherwise, last = ErrUnavailable, true
+			}
+		}
+		// Without a fetch to wait for, too: one may have ended since the keys that
+		// were tried had been taken.
+		found, err = l.untried(t, tried, otherwise)
+		if err == nil || last {
+			break
+		}
 	}
-	// Without a fetch to wait for, too: one may have ended since the keys that
-	// were tried had been taken.
-	found, err := l.set.settle(l, t, ErrUnknownKey)
+	return found, err
+}
+
+// untried returns the keys that may verify the token and have not been tried,
+// or else otherwise.
+func (l *Lease) untried(t *jws.Token, tried []*Key, otherwise error) ([]*Key, error) {
+	found, err := l.set.settle(l, t, otherwise)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +136,7 @@ func (l *Lease) Retry(ctx context.Context, t *jws.Token, tried []*Key) ([]*Key, 
 		return slices.ContainsFunc(tried, func(o *Key) bool { return o.print == k.print })
 	})
 	if len(found) == 0 {
-		return nil, ErrUnknownKey
+		return nil, otherwise
 	}
 	return found, nil
 }

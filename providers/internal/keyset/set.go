@@ -315,15 +315,19 @@ func (s *Set) overtaken(f *flight) bool {
 }
 
 // unlist takes a fetch that has ended off the list. After a good one, another
-// that still hangs is only in the way of the next. s.mu is held.
+// that still hangs is only in the way of the next; but one that began after this
+// had been given up may bring what its callers wait for. s.mu is held.
 func (s *Set) unlist(f *flight, good bool) {
+	listed := true
 	switch f {
 	case s.flight:
 		s.flight, s.probe = s.probe, nil
 	case s.probe:
 		s.probe = nil
+	default:
+		listed = false
 	}
-	if good && s.flight != nil {
+	if good && s.flight != nil && (listed || s.flight.started.Before(f.started)) {
 		s.flight.cancel()
 		s.flight = nil
 	}

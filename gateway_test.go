@@ -2,11 +2,13 @@ package stackauth_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,6 +46,13 @@ func startGatewayWith(t testing.TB, globals, site string) *gateway {
 	load(t, g.config(globals, site))
 	t.Cleanup(func() {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		// Caddy writes into tunnels that are open when it stops, beside those who
+		// do already.
+		eventually(t, timeout, "no tunnel is open", func() bool {
+			stacks := make([]byte, 1<<22)
+			stacks = stacks[:runtime.Stack(stacks, true)]
+			return !bytes.Contains(stacks, []byte("reverseproxy.(*Handler).handleUpgradeResponse("))
+		})
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping Caddy: %v", err)
 		}

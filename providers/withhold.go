@@ -26,11 +26,11 @@ type Withheld struct {
 func (t TokenSources) Withhold(r *http.Request) Withheld {
 	w := Withheld{taken: true, authorization: r.Header["Authorization"]}
 	delete(r.Header, "Authorization")
-	for name := range r.Header {
-		if SameHeader(name, "Proxy-Authorization") {
-			delete(r.Header, name)
-		}
-	}
+	// In every spelling that net/http leaves of it; the last two Caddy lets in
+	// where it is told to.
+	delete(r.Header, "Proxy-Authorization")
+	delete(r.Header, "Proxy_authorization")
+	delete(r.Header, "Proxy.authorization")
 	for _, s := range t {
 		switch s.Source {
 		case sourceHeader:

@@ -28,7 +28,7 @@ func TestACredentialIsTakenOffWhereverItMayBe(t *testing.T) {
 		{"Authorization of another scheme", "/", http.Header{"Authorization": {"Basic t"}}, "", http.Header{}},
 		{"Authorization twice", "/", http.Header{"Authorization": {"Bearer t", "Bearer u"}}, "", http.Header{}},
 		{"Proxy-Authorization", "/", http.Header{"Proxy-Authorization": {"Bearer t"}}, "", http.Header{}}, // case 16
-		{"Proxy_Authorization", "/", http.Header{"Proxy_Authorization": {"Bearer t"}}, "", http.Header{}}, // where Caddy lets it in
+		{"Proxy_Authorization", "/", http.Header{"Proxy_authorization": {"Bearer t"}}, "", http.Header{}}, // where Caddy lets it in
 		{"a header", "/", http.Header{"X-Api-Key": {"t"}}, "", http.Header{}},
 		// CGI and WSGI servers know these as one variable (CVE-2025-64484).
 		{"a header and its likes", "/", http.Header{"X-Api-Key": {"t"}, "X_api_key": {"u"}, "X.Api-Key": {"v"}, "x-api-key": {"w"}, "X-Api-Keys": {"x"}}, "", http.Header{"X-Api-Keys": {"x"}}},
@@ -75,7 +75,7 @@ func TestACredentialIsTakenOffWhereverItMayBe(t *testing.T) {
 		}
 		w.Restore(r)
 		delete(before, "Proxy-Authorization") // nobody's further on
-		delete(before, "Proxy_Authorization")
+		delete(before, "Proxy_authorization")
 		if !reflect.DeepEqual(r.Header, before) || r.URL.String() != url.String() || r.RequestURI != uri {
 			t.Errorf("%s: restored to %s %s %v", tc.name, r.RequestURI, r.URL, r.Header)
 		}

@@ -33,7 +33,7 @@ func newTLSTableTest(t *testing.T) *tlsTableTest {
 	if !strings.Contains(example, everyVersion) || !strings.Contains(example, g.lines) {
 		t.Fatalf("the example has no place for TLS:\n%s", example)
 	}
-	load(t, example)
+	g.reload(t, example)
 	return &tlsTableTest{p, g, example, client}
 }
 
@@ -44,7 +44,7 @@ func (p *tlsTableTest) reload(t *testing.T, text, with string) {
 	if changed == p.example {
 		t.Fatalf("the example has no %q", text)
 	}
-	load(t, changed)
+	p.tlsGateway.reload(t, changed)
 	p.http3.CloseIdleConnections() // as hangUp does for the others
 }
 

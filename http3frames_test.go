@@ -84,6 +84,10 @@ func (s *http3Stream) headers(lines ...string) error {
 func (s *http3Stream) frame(kind uint64, payload []byte) error {
 	b := quicvarint.Append(quicvarint.Append(nil, kind), uint64(len(payload)))
 	_, err := s.stream.Write(append(b, payload...))
+	// A server that has answered need not hear the rest (RFC 9114, section 4.1).
+	if ended, ok := errors.AsType[*quic.StreamError](err); ok && ended.ErrorCode == quic.StreamErrorCode(http3.ErrCodeNoError) {
+		return nil
+	}
 	return err
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,13 +44,44 @@ func startTLSGateway(t testing.TB, site string) *tlsGateway {
 	g.roots.AddCert(certs.ca)
 	g.authority = strings.Replace(g.Address, "127.0.0.1", "localhost", 1)
 	g.URL = "https://" + g.authority
-	// Twice: Caddy's tls app may begin after the listener for HTTP/3, and sets
-	// fields of its own then which every handshake reads. Only a reload takes a
-	// lock that handshakes take, too; the race detector sees no other order.
-	for range 2 {
-		load(t, strings.Replace(plain.config(everyVersion, g.lines+site), plain.URL, g.URL, 1))
-	}
+	g.reload(t, strings.Replace(plain.config(everyVersion, g.lines+site), plain.URL, g.URL, 1))
 	return g
+}
+
+// reload loads the configuration twice: Caddy's tls app may begin after the
+// listener for HTTP/3, and sets fields of its own then which every handshake
+// reads. Only a reload takes a lock that handshakes take, too; the race detector
+// sees no other order.
+func (g *tlsGateway) reload(t testing.TB, config string) {
+	t.Helper()
+	for range 2 {
+		load(t, config)
+	}
+	// The listener of before may end a little later, and resets whom it has not
+	// accepted.
+	eventually(t, timeout, "one socket listens", func() bool { return listeners(t, g.Address) == 1 })
+}
+
+// listeners returns how many sockets listen at an address of IPv4, as Linux says;
+// elsewhere they are not counted, and said to be one.
+func listeners(t testing.TB, address string) (n int) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/net/tcp")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 1
+	}
+	_, port, _ := net.SplitHostPort(address)
+	number, parsing := strconv.ParseUint(port, 10, 16)
+	if err := errors.Join(err, parsing); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		// The number, the address, the other one's, and the state.
+		if f := strings.Fields(line); len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", number)) && f[3] == "0A" {
+			n++
+		}
+	}
+	return n
 }
 
 // freeAddressOfBoth returns an address that is free for TCP and for UDP.

@@ -106,6 +106,9 @@ func checkBasePath(path string) error {
 	if path == "" {
 		return nil
 	}
+	if strings.Contains(path, "*") {
+		return fmt.Errorf("base_path %q: expected a path such as /llm, which is for all that is below it, without a *", path)
+	}
 	canonical, err := abac.CanonicalPath(path)
 	if err != nil || canonical != path || path == "/" {
 		return fmt.Errorf("base_path %q: expected a path such as /llm, without a trailing slash", path)

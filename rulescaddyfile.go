@@ -3,6 +3,8 @@ package stackauth
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -69,6 +71,8 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 	}
 	at := position(d)
 	line := d.NewFromNextSegment()
+	places := matcherPlaces(line)
+	line.Reset()
 	line.Next() // consume `match`
 	set, err := caddyhttp.ParseCaddyfileNestedMatcherSet(line)
 	if err != nil {
@@ -77,8 +81,33 @@ func (r *RouteRule) unmarshalMatch(d *caddyfile.Dispenser) error {
 	if len(set) == 0 {
 		return fmt.Errorf("match is empty: expected Caddy matchers, at %s", at)
 	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if err := checkMatcher(name, set[name]); err != nil { // here, for the line
+			return fmt.Errorf("%s: %w, at %s", r.Effect, err, places[name])
+		}
+	}
 	r.Match = caddyhttp.RawMatcherSets{set}
 	return nil
+}
+
+// matcherPlaces returns where the matchers of a `match` block stand, by their
+// names: the first of a name, as Caddy takes those of one name together.
+func matcherPlaces(d *caddyfile.Dispenser) map[string]string {
+	places := make(map[string]string)
+	d.Next() // consume `match`
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name, short := d.Val(), d.Token().Quoted()
+		if short {
+			name = "expression" // in backquotes
+		}
+		if _, there := places[name]; !there {
+			places[name] = position(d)
+		}
+		if !short {
+			d.NextSegment()
+		}
+	}
+	return places
 }
 
 func unmarshalCondition(d *caddyfile.Dispenser, to *[]abac.Condition) error {

@@ -135,6 +135,7 @@ func (im *importer) importFile(root value) {
 		return
 	}
 	im.age.renamed = !file.has("image_name") || file.has("distro_name")
+	im.misplaced(file, "auth", "tenancy", "provider_config", "route_policy", "access_policy")
 	server, there := file.get("server")
 	if !there || server.isNull() {
 		im.refuse(root, "there is no server: either it is no run file, or OGX lets everybody in, and there is nothing to carry over")
@@ -144,6 +145,7 @@ func (im *importer) importFile(root value) {
 	if !ok {
 		return
 	}
+	im.misplaced(s, "provider_config", "route_policy", "access_policy")
 	if quota, there := s.get("quota"); there && !quota.isNull() {
 		im.refuse(quota, "request quotas are not carried over: OGX itself has none any more, and those of Llama Stack counted every caller "+
 			"by address, before it was known who calls")
@@ -158,6 +160,22 @@ func (im *importer) importFile(root value) {
 		im.importTenancy(tenants)
 	}
 	im.importAuth(auth)
+}
+
+// misplaced refuses what belongs further in. No version of OGX or Llama Stack
+// has read it there: whoever wrote it believes in rules that nobody follows.
+func (im *importer) misplaced(o *object, names ...string) {
+	for _, name := range names {
+		v, there := o.get(name)
+		if !there || v.isNull() {
+			continue
+		}
+		home := "server.auth"
+		if name == "auth" || name == "tenancy" {
+			home = "server"
+		}
+		im.refuse(v, "belongs into %s: OGX passes over it here", home)
+	}
 }
 
 func (im *importer) importAuth(v value) {

@@ -33,7 +33,13 @@ Commands for the operators of a gateway with stack_auth.
 		CobraFunc: func(cmd *cobra.Command) {
 			// With a function of its own, so that a misspelt command is an error and
 			// not a page of help that ends well.
-			cmd.Args = cobra.NoArgs
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if err := cobra.NoArgs(cmd, args); err != nil {
+					return broken(cmd, err)
+				}
+				return nil
+			}
+			cmd.SetFlagErrorFunc(broken)
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 			for _, make := range subcommands {
 				cmd.AddCommand(make())
@@ -86,21 +92,25 @@ of provider api_key, and need not be secret: no key can be found from it.
 --json
     Prints {"key": …, "hash": …}, with --stdin only the hash.
 
-Exits with 0, or with 1 when something is wrong.`,
+Exits with 0, with 1 when something is wrong, and with 2 when the command is
+misspelt.`,
 		Example: `  caddy stack-auth hash-key --principal ci-runner
   caddy stack-auth hash-key --stdin < existing-key.txt`,
 		// Not cobra.NoArgs, which shows the argument: that may be a key.
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return errors.New("unexpected argument: a key is read from standard input, with --stdin")
+				return broken(cmd, errors.New("unexpected argument: a key is read from standard input, with --stdin"))
+			}
+			if err := cmd.ValidateFlagGroups(); err != nil { // here, for the exit code
+				return broken(cmd, err)
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	// Not its own words, which show what was written: that may be a key.
-	cmd.SetFlagErrorFunc(func(*cobra.Command, error) error {
-		return errors.New("a flag is unknown, or has a value that it cannot have: see --help")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, _ error) error {
+		return broken(cmd, errors.New("a flag is unknown, or has a value that it cannot have: see --help"))
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&o.principal, "principal", "", "Who calls with the key")

@@ -171,27 +171,32 @@ func TestKeysThatNoTokenCanBeAreRefusedWithoutShowingThem(t *testing.T) {
 }
 
 func TestWrongUseIsAnErrorAndMakesNoKey(t *testing.T) {
-	for _, args := range [][]string{
-		{"bogus"},
-		{"hash-key", existing}, // as an argument it would be in the shell's history
-		{"hash-key", "--bogus"},
-		{"hash-key", "--stdin", "--prefix", "x"},
-		{"hash-key", "--stdin", "--principal", "x"},
-		{"hash-key", "--json", "--principal", "x"},
-		{"hash-key", "--prefix", "a.b."}, // a JWT has two dots
-		{"hash-key", "--prefix", "a b"},
-		{"hash-key", "--prefix", strings.Repeat("p", 33)},
-		{"hash-key", "--principal", " x"},
-		{"hash-key", "--principal", "a\nb"},
-		{"hash-key", "--principal", "{env.HOME}"},
-		{"hash-key", "--principal", "}"},
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{2, []string{"bogus"}},
+		{2, []string{"--bogus"}},
+		{2, []string{"hash-key", existing}}, // as an argument it would be in the shell's history
+		{2, []string{"hash-key", "--bogus"}},
+		{2, []string{"hash-key", "--stdin=" + existing}},
+		{2, []string{"hash-key", "--stdin", "--prefix", "x"}},
+		{2, []string{"hash-key", "--stdin", "--principal", "x"}},
+		{2, []string{"hash-key", "--json", "--principal", "x"}},
+		{1, []string{"hash-key", "--prefix", "a.b."}}, // a JWT has two dots
+		{1, []string{"hash-key", "--prefix", "a b"}},
+		{1, []string{"hash-key", "--prefix", strings.Repeat("p", 33)}},
+		{1, []string{"hash-key", "--principal", " x"}},
+		{1, []string{"hash-key", "--principal", "a\nb"}},
+		{1, []string{"hash-key", "--principal", "{env.HOME}"}},
+		{1, []string{"hash-key", "--principal", "}"}},
 	} {
-		out := run(t, existing, args...)
-		if out.err == nil || out.stdout != "" {
-			t.Errorf("%q: %v\n%s", args, out.err, out.stdout)
+		out := run(t, existing, c.args...)
+		if out.code() != c.code || out.stdout != "" || !strings.HasPrefix(out.stderr, "Error: ") {
+			t.Errorf("%q: %s, want exit %d", c.args, out.all(), c.code)
 		}
 		if strings.Contains(out.stderr, existing) {
-			t.Errorf("%q: the key is shown: %s", args, out.stderr)
+			t.Errorf("%q: the key is shown: %s", c.args, out.stderr)
 		}
 	}
 }

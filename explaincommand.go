@@ -90,14 +90,16 @@ A resource beside it:
     policies: only this command and 'test' decide by them.
 
 --json
-    Prints one object instead: request, blocks, passed, answer, resource,
-    decision, status. 'decision' is allow, deny or 'cannot tell'. See the
-    documentation for the fields.
+    Prints one object instead: request, blocks, passed, omitted, answer,
+    resource, decision, status. 'decision' is allow, deny, 'no answer' (no site
+    is for the host, or no handler for the request) or 'cannot tell'. The fields
+    are listed in docs/policy-tools.md.
 
 Blocks are counted in the order of the adapted configuration.
 
 Exits with 0 where the request is allowed, with 1 where it, or the resource, is
-refused, and with 2 where something is wrong or it could not be told.`,
+refused, and with 2 where something is wrong, nothing answers, or it could not be
+told.`,
 		Example: `  caddy stack-auth explain --principal anna --attribute roles=developer POST /v1/chat/completions
   caddy stack-auth explain --anonymous GET /v1/models
   caddy stack-auth explain --token - GET /v1/models < token.txt
@@ -173,7 +175,7 @@ func (o *explainOptions) run(cmd *cobra.Command) error {
 	switch {
 	case err != nil:
 		return broken(cmd, err)
-	case e.Decision == cannotTell:
+	case e.Decision == cannotTell || e.Decision == unanswered:
 		return exit(cmd, exitBroken)
 	case e.Decision != allowed || e.Resource != nil && e.Resource.Decision != allowed:
 		return exit(cmd, exitDiffers)

@@ -3,6 +3,7 @@ package stackauth
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -39,6 +40,9 @@ func (r *rehearsal) explanation(p *performance, q *rehearsedRequest, question *r
 		Request: requestReport{Method: q.Method, Path: pathOnly(q.Path), Query: strings.Contains(q.Path, "?"), Host: q.Host, ClientIP: q.ClientIP, Token: q.Token != ""},
 		Blocks:  append([]*blockReport{}, p.blocks...), Passed: p.passed, Omitted: r.omitted, Answer: p.answer,
 		Decision: p.decision(), Status: p.status, unread: p.unread,
+	}
+	if p.decider() == nil && e.Answer == nil && e.Status == http.StatusOK {
+		e.Decision = unanswered
 	}
 	if q.Token == "" {
 		e.Request.MadeUp = reportPerson(p.user)
@@ -122,6 +126,9 @@ func (e *explanation) writeAnswer(b *strings.Builder) {
 func (e *explanation) remark() string {
 	if e.Decision == cannotTell {
 		return ": a service that judges credentials failed, or cannot be reached from here"
+	}
+	if e.Decision == unanswered {
+		return ": no site and no handler is for it; is the host right?"
 	}
 	for _, block := range e.Blocks {
 		if e.Decision == allowed && block.Shadow && block.Decision == denied {

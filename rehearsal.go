@@ -193,7 +193,13 @@ func serve(s http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 }
 
 // Decisions about a request as a whole.
-const cannotTell = "cannot tell"
+const (
+	cannotTell = "cannot tell"
+
+	// unanswered is neither allowed nor denied: no site is for the request, because
+	// its host is misspelt, or no handler.
+	unanswered = "no answer"
+)
 
 // decision returns what became of the request as a whole: it is allowed if no
 // stack_auth refused it, and what would have answered is no error either.

@@ -3,7 +3,6 @@ package stackauth
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,7 +90,8 @@ answers, because no site has such a host, is neither.
 
 --json
     Prints an object in each line: Action (run, output, pass, fail, error), File,
-    Test, Line, Output, Elapsed. The last of a file has no Test.
+    Test, Line, Output, Elapsed. The last of a file has no Test. The fields are
+    listed in docs/policy-tools.md.
 
 Exits with 0 where all is as expected, with 1 where a case differs, and with 2
 where a file or a configuration is broken, or there is nothing to run.`,
@@ -242,16 +242,9 @@ func (r *rehearsal) try(c *testCase) ([]string, error) {
 	return differences, nil
 }
 
-// unanswered is neither allowed nor denied: no site is for the request, because
-// its host is misspelt, or no handler.
-const unanswered = "no answer"
-
 // outcome is what cases are compared with.
 func (e *explanation) outcome(p *performance) expectation {
 	got := expectation{decision: e.Decision, status: e.Status, rule: noRule}
-	if p.decider() == nil && e.Answer == nil && e.Status == http.StatusOK {
-		got.decision = unanswered
-	}
 	if b := p.decider(); b != nil && b.Rule != "" {
 		got.rule = b.Rule
 	}

@@ -49,8 +49,17 @@ type configBlock struct {
 	Elsewhere bool
 
 	// Before and After are the handlers that change the path of a request on its
-	// way to the block, whatever the request, and of some when it has passed.
+	// way to the block, whatever the request, and of some when it has passed, on
+	// their way out of this process.
 	Before, After []pathChange
+
+	// Answered is the handler before it that answers every request; empty if
+	// there is none.
+	Answered string
+
+	// Beside is a proxy that gets requests past the block, because of their path;
+	// empty if none does for sure.
+	Beside string
 
 	Handler *Handler
 }
@@ -64,9 +73,17 @@ func findBlocks(config []byte) ([]configBlock, error) {
 	if err := d.Decode(&tree); err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
+	number := 0
+	eachBlock(tree, func(block map[string]any) {
+		number++
+		block[blockMark] = number
+	})
 	f := &blockFinder{}
 	if _, err := f.walk(tree, chain{}); err != nil {
 		return nil, err
+	}
+	for block, proxy := range unguarded(tree) {
+		f.found[block-1].Beside = proxy
 	}
 	return f.found, nil
 }
@@ -79,6 +96,10 @@ type chain struct {
 	place     configPlace
 	elsewhere bool
 	before    []pathChange
+	flow      flow
+	answered  string // the handler that no request gets past
+	local     bool   // nothing that comes after it leaves this process
+	fails     bool   // but routes for its errors do
 }
 
 // passed is what a node is to what comes after it.
@@ -86,42 +107,89 @@ type passed struct {
 	outer   int
 	before  []pathChange // of every request
 	changes []pathChange // of some
+	blocks  []int        // in it, by their index
 }
 
 // walk goes through lists in their order and objects in that of their names.
 func (f *blockFinder) walk(node any, c chain) (passed, error) {
-	p := passed{outer: c.outer, before: c.before}
 	switch v := node.(type) {
 	case []any:
 		return f.walkList(v, c)
 	case map[string]any:
-		if isBlock(v) {
-			var err error
-			p.outer, err = f.add(v, c)
+		switch {
+		case isBlock(v):
+			outer, err := f.add(v, c)
+			return passed{outer: outer, before: c.before, blocks: []int{len(f.found) - 1}}, err
+		case v["handler"] == "invoke":
+			return f.walkInvoked(v, c)
+		}
+		return f.walkObject(v, c)
+	}
+	return passed{outer: c.outer, before: c.before}, nil
+}
+
+func (f *blockFinder) walkObject(v map[string]any, c chain) (passed, error) {
+	p := passed{outer: c.outer}
+	p.before, p.changes = changesOf(v, c.before)
+	if c.local && !c.fails {
+		p.changes = nil
+	}
+	c.place = c.place.into(v)
+	c.before = p.before
+	if v["named_routes"] != nil {
+		c.flow = flowOf(v)
+	}
+	// What a route's own handlers establish holds for the routes that come after
+	// it, too; what is further in does not.
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		next, err := f.walkMember(key, v, c)
+		if err != nil {
 			return p, err
 		}
-		p.before, p.changes = changesOf(v, c.before)
-		c.place = c.place.into(v)
-		c.before = p.before
-		// What a route's own handlers establish holds for the routes that come after
-		// it, too; what is further in does not.
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			inner := c
-			inner.elsewhere = c.elsewhere || key == "named_routes" || key == "errors" || key == "handle_response"
-			next, err := f.walk(v[key], inner)
-			if err != nil {
-				return p, err
-			}
-			p.changes = append(p.changes, next.changes...)
-			if key == "handle" {
-				p.outer = next.outer
-				if v["match"] == nil {
-					p.before = next.before
-				}
+		p.changes = append(p.changes, next.changes...)
+		p.blocks = append(p.blocks, next.blocks...)
+		if key == "handle" {
+			p.outer = next.outer
+			if v["match"] == nil {
+				p.before = next.before
 			}
 		}
 	}
 	return p, nil
+}
+
+func (f *blockFinder) walkMember(key string, v map[string]any, c chain) (passed, error) {
+	switch key {
+	case "named_routes", "errors", "handle_response":
+		c.elsewhere, c.answered = true, ""
+	case "routes":
+		// Where a server's own routes for errors begin, the request is as it came.
+		c.fails = c.fails || v["handler"] == "subroute" && c.flow.mayLeave(errorRoutes(v))
+	}
+	named, _ := v[key].(map[string]any)
+	if key != "named_routes" || named == nil {
+		return f.walk(v[key], c)
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		next, err := f.walk(named[name], c)
+		if err != nil {
+			return next, err
+		}
+		c.flow.blocks[name] = next.blocks
+	}
+	return passed{}, nil // what is in them happens where they are invoked
+}
+
+// walkInvoked goes through a named route for what it changes. Its blocks have
+// been found before, where it is written.
+func (f *blockFinder) walkInvoked(v map[string]any, c chain) (passed, error) {
+	name, _ := v["name"].(string)
+	p := passed{outer: c.outer, before: c.before, blocks: c.flow.blocks[name]}
+	route, inner := c.flow.into(v)
+	c.flow, c.flow.blocks = inner, nil
+	next, err := new(blockFinder).walk(route, c)
+	p.changes = next.changes
+	return p, err
 }
 
 // walkList goes through routes or handlers. What changes the path in a later one
@@ -130,30 +198,49 @@ func (f *blockFinder) walk(node any, c chain) (passed, error) {
 func (f *blockFinder) walkList(list []any, c chain) (passed, error) {
 	p := passed{outer: c.outer, before: c.before}
 	type stretch struct {
-		element  any
-		from, to int // in found
+		element any
+		blocks  []int
 	}
 	var earlier []stretch
-	for _, element := range list {
-		from := len(f.found)
-		c.outer, c.before = p.outer, p.before
+	var a answering
+	locals := c.flow.local(list, c.local)
+	for i, element := range list {
+		c.outer, c.before, c.local = p.outer, p.before, locals[i]
+		if c.answered == "" {
+			c.answered = a.by
+		}
 		next, err := f.walk(element, c)
 		if err != nil {
 			return p, err
 		}
+		a.add(c.flow, element)
 		for _, s := range earlier {
 			if excludes(s.element, element) {
 				continue
 			}
-			for i := s.from; i < s.to; i++ {
-				f.found[i].After = append(f.found[i].After, next.changes...)
+			for _, block := range s.blocks {
+				f.changeAfter(block, next.changes)
 			}
 		}
-		earlier = append(earlier, stretch{element, from, len(f.found)})
+		if len(next.blocks) > 0 {
+			earlier = append(earlier, stretch{element, next.blocks})
+		}
 		p.outer, p.before = next.outer, next.before
 		p.changes = append(p.changes, next.changes...)
+		p.blocks = append(p.blocks, next.blocks...)
 	}
 	return p, nil
+}
+
+// changeAfter adds changes after a block. One in a named route may have the same
+// after it more than once.
+func (f *blockFinder) changeAfter(block int, changes []pathChange) {
+	b := &f.found[block]
+	for _, change := range changes {
+		if !slices.Contains(b.After, change) {
+			b.After = append(b.After, change)
+		}
+	}
 }
 
 // excludes reports whether a request that gets into the one route does not get
@@ -173,6 +260,7 @@ func isBlock(node any) bool {
 func (f *blockFinder) add(object map[string]any, c chain) (int, error) {
 	object = maps.Clone(object)
 	delete(object, "handler")
+	delete(object, blockMark)
 	raw, err := json.Marshal(object)
 	if err != nil {
 		return c.outer, err
@@ -184,7 +272,7 @@ func (f *blockFinder) add(object map[string]any, c chain) (int, error) {
 		return c.outer, fmt.Errorf("reading stack_auth block %d: %w", len(f.found)+1, err)
 	}
 	f.found = append(f.found, configBlock{
-		Number: len(f.found) + 1, Outer: c.outer, Place: c.place.of(h), Elsewhere: c.elsewhere,
+		Number: len(f.found) + 1, Outer: c.outer, Place: c.place.of(h), Elsewhere: c.elsewhere, Answered: c.answered,
 		Before: slices.Clone(c.before), Handler: h,
 	})
 	if len(h.ProvidersRaw) > 0 {

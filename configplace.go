@@ -120,6 +120,10 @@ type pathChange struct {
 
 	// Prefix is what it takes off the front; empty if it does something else.
 	Prefix string
+
+	// Method is the method that it gives them instead; empty if it is about the
+	// path.
+	Method string
 }
 
 // changesPath reports whether a rewrite to the URI may give a request another
@@ -129,8 +133,8 @@ func changesPath(uri string) bool {
 	return path != "" && path != "{http.request.uri}" && path != "{http.request.uri.path}"
 }
 
-// changesOf returns what a node changes in paths by itself: every path that gets
-// there, added to what was before; and any.
+// changesOf returns what a node changes in paths and methods by itself: every
+// path that gets there, added to what was before; and any.
 func changesOf(object map[string]any, before []pathChange) (always, some []pathChange) {
 	always = before
 	rewrite := object
@@ -161,6 +165,10 @@ func changesOf(object map[string]any, before []pathChange) (always, some []pathC
 	}
 	if !proxies {
 		always = slices.Concat(before, some)
+	}
+	// forward_auth asks with GET, and the request goes on as it was.
+	if method := text("method"); method != "" && method != "{http.request.method}" && (!proxies || !letsPass(object)) {
+		some = append(some, pathChange{Text: "method " + method, Method: method})
 	}
 	return always, some
 }

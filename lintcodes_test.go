@@ -152,7 +152,7 @@ var codes = []codeCase{
 		":8080 {\nhandle /v1/* {\nstack_auth {\n" + trusted + "forbid /v1/admin*\npermit *\n}\n}\nhandle_path /llm/* {\nrespond x\n}\n}\n", "of another handle",
 	},
 	{policylint.PublicBeforeRule, policylint.Error, "forbid 1", site("public /v1/*\nforbid /v1/admin*"), site("public /v1/health\nforbid /v1/*"), ""},
-	{policylint.PublicBeforeRule, policylint.Warning, "permit 1", site("public *\npermit regex:^/v1/.* {\n" + whenDeveloper + "}"), site("public *\npermit /v1/x"), "of a permit with a condition"},
+	{policylint.PublicBeforeRule, policylint.Warning, "permit 1", site("public *\npermit regex:^/v1/.* {\n" + whenDeveloper + "}"), site("public /v1/x\npermit regex:^/v1/.* {\n" + whenDeveloper + "}"), "of a permit with a condition"},
 	{policylint.PrefixTakenOff, policylint.Error, "forbid 1", site("base_path /llm\nforbid /llm/v1/admin*"), site("base_path /llm\nforbid /v1/admin*"), "base_path"},
 	{
 		policylint.PrefixTakenOff, policylint.Warning, "permit 1",

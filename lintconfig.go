@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/caddy-stack-auth/caddy-stack-auth/abac"
 	"github.com/caddy-stack-auth/caddy-stack-auth/policylint"
 	"github.com/caddy-stack-auth/caddy-stack-auth/providers"
@@ -58,11 +56,13 @@ func lintInput(b *configBlock, outer *Handler) (*policylint.Block, error) {
 		Public: h.Public, AllowAnonymous: h.AllowAnonymous, BasePath: h.BasePath,
 		Compat: h.Compat, Shadow: h.Shadow, ExplainHeader: h.ExplainHeader,
 		Require: h.Require, AccessPolicy: h.AccessPolicy, OwnerMatch: h.OwnerMatch,
+		TenancyMulti: h.Tenancy.demanded(), HeaderAttributes: headerAttributes(h.IdentityHeaders),
 	}
 	by := h
 	if input.Enforces && outer != nil {
 		by = outer
 		input.AllowAnonymous, input.BasePath = outer.AllowAnonymous, outer.BasePath
+		input.TenancyMulti = outer.Tenancy.demanded()
 		if outer.Compat == abac.CompatOGX {
 			input.Compat = abac.CompatOGX
 		}
@@ -74,36 +74,27 @@ func lintInput(b *configBlock, outer *Handler) (*policylint.Block, error) {
 	for i := range h.Rules {
 		input.Rules = append(input.Rules, lintRule(&h.Rules[i]))
 	}
-	input.LimitedByPath = asksForPath(h.Match)
+	input.LimitedByPath, _ = asksForPath(h.Match)
+	input.Answered, input.Beside = b.Answered, b.Beside
+	input.Callers, _ = lintCallers(h.Match)
 	for _, change := range b.Before {
-		input.Before = append(input.Before, policylint.PathChange(change))
+		input.Before = append(input.Before, policylint.PathChange{Text: change.Text, Prefix: change.Prefix})
 	}
 	for _, change := range b.After {
-		input.After = append(input.After, policylint.PathChange(change))
+		if change.Method != "" {
+			input.MethodsAfter = append(input.MethodsAfter, change.Method)
+			continue
+		}
+		input.After = append(input.After, policylint.PathChange{Text: change.Text, Prefix: change.Prefix})
 	}
 	return input, nil
 }
 
 func lintRule(r *RouteRule) policylint.RouteRule {
-	return policylint.RouteRule{RouteRule: r.RouteRule, Matched: len(r.Match) > 0, ByPath: asksForPath(r.Match)}
-}
-
-// asksForPath reports whether matchers look at the path.
-func asksForPath(sets caddyhttp.RawMatcherSets) bool {
-	for _, set := range sets {
-		for name, raw := range set {
-			var inner caddyhttp.RawMatcherSets
-			switch name {
-			case "path", "path_regexp":
-				return true
-			case "not":
-				if json.Unmarshal(raw, &inner) == nil && asksForPath(inner) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	rule := policylint.RouteRule{RouteRule: r.RouteRule, Matched: len(r.Match) > 0}
+	rule.ByPath, rule.ButPath = asksForPath(r.Match)
+	rule.Callers, rule.Further = lintCallers(r.Match)
+	return rule
 }
 
 // lintProviders says of each provider of a handler which attributes it gives.

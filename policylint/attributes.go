@@ -28,6 +28,12 @@ func (l *linter) checkAttributes() {
 	if q := l.block.ExplainHeader; q != nil {
 		look(subject{list: OfBlock}, q.Attribute, Warning, "nobody is told which rule decided")
 	}
+	for _, attribute := range l.block.HeaderAttributes {
+		look(subject{list: OfBlock}, attribute, Warning, "its header is never sent to the stack")
+	}
+	l.eachCaller(func(s subject, m *CallerMatch) {
+		look(s, m.Attribute, Error, fmt.Sprintf("%s says the same of everybody", m))
+	})
 	l.eachRule(func(s subject, c *conditions) {
 		for _, condition := range c.when {
 			look(s, condition.Attribute, Error, fmt.Sprintf("`when %s` says the same of everybody", condition))

@@ -53,17 +53,21 @@ func (l *linter) checkAnonymous() {
 		return
 	}
 	refusal := ""
-	if len(l.block.Require) > 0 {
+	advice := "take it out, or write a permit for them: `permit <path> { when user is anonymous }`"
+	switch {
+	case l.block.TenancyMulti:
+		refusal = "`tenancy multi` refuses whoever has no tenant, and nobody anonymous has one"
+		advice = "take it out, and say `public` for paths that need no credential"
+	case len(l.block.Require) > 0:
 		refusal = "`require` refuses everybody anonymous"
-	} else if len(l.routes) > 0 && !slices.ContainsFunc(l.routes, func(r route) bool {
+	case len(l.routes) > 0 && !slices.ContainsFunc(l.routes, func(r route) bool {
 		_, applies := r.needs(world{anonymous: true})
 		return !r.forbids && applies && !r.isDead()
-	}) {
+	}):
 		refusal = "no permit applies to anybody anonymous: every condition but `user is anonymous` counts against them"
 	}
 	if refusal != "" {
-		l.add(subject{list: OfBlock}, AnonymousRefused, Warning, "`allow_anonymous` lets nobody in: "+refusal,
-			"take it out, or write a permit for them: `permit <path> { when user is anonymous }`")
+		l.add(subject{list: OfBlock}, AnonymousRefused, Warning, "`allow_anonymous` lets nobody in: "+refusal, advice)
 	}
 }
 

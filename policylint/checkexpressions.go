@@ -102,26 +102,33 @@ func (e *expression) halfClosed() string {
 	if len(e.parts) == 0 {
 		return ""
 	}
-	if uneven(e.parts[len(e.parts)-1], func(row []*syntax.Regexp) bool { return len(row) > 0 && isEnd(row[len(row)-1]) }) {
+	alone := len(e.parts) == 1
+	if uneven(e.parts[len(e.parts)-1], alone, func(row []*syntax.Regexp) bool { return len(row) > 0 && isEnd(row[len(row)-1]) }) {
 		return "$"
 	}
-	if uneven(e.parts[0], func(row []*syntax.Regexp) bool { return len(row) > 0 && isBegin(row[0]) }) {
+	if uneven(e.parts[0], alone, func(row []*syntax.Regexp) bool { return len(row) > 0 && isBegin(row[0]) }) {
 		return "^"
 	}
 	return ""
 }
 
 // uneven reports whether the part has alternatives of which some are so, and some
-// are not.
-func uneven(part *syntax.Regexp, is func([]*syntax.Regexp) bool) bool {
+// are not. Where one of them is nothing but the anchor, as in /a(?:/|$), it is
+// meant, unless the part is the whole expression.
+func uneven(part *syntax.Regexp, whole bool, is func([]*syntax.Regexp) bool) bool {
 	if part.Op != syntax.OpAlternate {
 		return false
 	}
 	count := 0
 	for _, sub := range part.Sub {
-		if is(rowOf(sub)) {
-			count++
+		row := rowOf(sub)
+		if !is(row) {
+			continue
 		}
+		if len(row) == 1 && !whole {
+			return false
+		}
+		count++
 	}
 	return count > 0 && count < len(part.Sub)
 }

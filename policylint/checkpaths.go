@@ -30,6 +30,12 @@ func (l *linter) checkPatterns() {
 }
 
 func adviceForDead(p *pathPattern) string {
+	switch p.dead {
+	case startInside:
+		return "take the `^` out: an expression is matched from the start of the path"
+	case endInside:
+		return "take the `$` out, or put it at the end of the expression"
+	}
 	if p.expression != nil {
 		return "write what the path has after it was decoded once, beginning with `/` and without a slash at the end"
 	}
@@ -61,6 +67,10 @@ func (l *linter) takenOff(p *pathPattern) string {
 	if p.expression != nil {
 		begins, _ = p.expression.lead()
 	}
+	return l.takenOffText(begins)
+}
+
+func (l *linter) takenOffText(begins string) string {
 	below := func(prefix string) bool {
 		rest, found := strings.CutPrefix(begins, prefix)
 		return prefix != "" && found && (rest == "" || rest[0] == '/')
@@ -77,60 +87,25 @@ func (l *linter) takenOff(p *pathPattern) string {
 }
 
 func (l *linter) addTakenOff(rule int, p *pathPattern) {
-	prefix, by := l.takenOff(p), "`base_path`"
-	if prefix != l.block.BasePath {
-		by = "what runs before the block"
-	}
 	severity, effect := Warning, "lets nobody in"
 	if p.forbids {
 		severity, effect = Error, "forbids nothing"
 	}
-	l.add(l.ofRule(rule), PrefixTakenOff, severity,
-		fmt.Sprintf("`%s` begins with %s, which %s takes off the path before rules are read: the pattern %s", p.source, prefix, by, effect),
-		"write the path as the stack gets it: `"+strings.Replace(p.source, prefix, "", 1)+"`")
+	l.addTakenOffText(l.ofRule(rule), severity, p.source, l.takenOff(p), "the pattern "+effect)
 }
 
-// checkForbids finds forbids that something like what they name gets around.
-func (l *linter) checkForbids() {
-	for i := range l.routes {
-		r := &l.routes[i]
-		if !r.forbids {
-			continue
-		}
-		if l.block.Rules[i].ByPath {
-			l.add(l.ofRule(i), ForbidByMatcher, Warning,
-				"Caddy's matchers read a path otherwise than rules do: with a slash at its end it is another one to `path`, and in another case to `path_regexp`",
-				"name the paths in the line of the forbid, which reads them widely, and leave `match` for the rest")
-		}
-		for j := range r.patterns {
-			if p := &r.patterns[j]; p.ok && p.dead == "" && !p.set.prefix && p.set.text != "/" && l.takenOff(p) == "" {
-				l.checkBelow(i, p)
-			}
-		}
+func (l *linter) addTakenOffText(s subject, severity Severity, source, prefix, effect string) {
+	by := "`base_path`"
+	if prefix != l.block.BasePath {
+		by = "what runs before the block"
 	}
-}
-
-// checkBelow reports a forbid of a path that leaves free what is below it.
-func (l *linter) checkBelow(rule int, p *pathPattern) {
-	below := plain{text: p.set.text + "/", prefix: true, fold: true}
-	permitted := false
-	for i := range l.routes {
-		for j := range l.routes[i].patterns {
-			switch other := &l.routes[i].patterns[j]; {
-			case other.dead != "":
-			case other.forbids && (other.ok && other.set.covers(below) || other.expression != nil && other.matches(below.text+"x")):
-				return
-			case !other.forbids && other.outline().overlaps(below):
-				permitted = true
-			}
-		}
+	rest := strings.Replace(source, prefix, "", 1)
+	if rest == "" {
+		rest = "/"
 	}
-	if !permitted {
-		return
-	}
-	l.add(l.ofRule(rule), ForbidExactPath, Warning,
-		fmt.Sprintf("`%s` forbids this one path; `%s/…` is not forbidden, and a permit is about it", p.source, p.set.text),
-		fmt.Sprintf("write `%s %s/*`, or `%s*` to forbid all that begins so", p.set.text, p.set.text, p.set.text))
+	l.add(s, PrefixTakenOff, severity,
+		fmt.Sprintf("`%s` begins with %s, which %s takes off the path before rules are read: %s", source, prefix, by, effect),
+		"write the path as the stack gets it: "+quoted(rest))
 }
 
 // checkPathChanges finds handlers after the block that give the stack another
@@ -154,49 +129,42 @@ func (l *linter) checkPathChanges() {
 				"put stack_auth behind it, inside the `handle` or `route` that has it, or forbid the path as it is before, too")
 			continue
 		}
-		if p := l.pastForbids(change, forbids); p != nil {
+		if p, path := l.pastForbids(change, forbids); p != nil {
 			prefix := strings.TrimSuffix(change.Prefix, "/")
 			l.add(subject{list: OfRules}, PathChangedLater, Error,
 				fmt.Sprintf("%s comes after the block and takes %s off the path: a request for `%s%s` is not what `%s` forbids, and the stack gets `%s`",
-					quoted(change.Text), prefix, prefix, p.example(), p.source, p.example()),
+					quoted(change.Text), prefix, prefix, path, p.source, path),
 				fmt.Sprintf("say `base_path %s`, or put stack_auth inside the `handle_path`", prefix))
 		}
 	}
 }
 
-// pastForbids returns a forbidden pattern whose paths are let in with the prefix
-// that is taken off later; nil without any.
-func (l *linter) pastForbids(change PathChange, forbids []*pathPattern) *pathPattern {
+// pastForbids returns a forbidden pattern, and a path of it that is let in with the
+// prefix that is taken off later; nil without any.
+func (l *linter) pastForbids(change PathChange, forbids []*pathPattern) (*pathPattern, string) {
 	prefix, under := strings.CutPrefix(strings.TrimSuffix(change.Prefix, "/"), l.block.BasePath)
 	if !under || prefix == "" {
-		return nil // the rules are read below it
+		return nil, "" // the rules are read below it
 	}
 	for _, p := range forbids {
-		path := prefix + p.example()
-		if p.example() == "" || slices.ContainsFunc(forbids, func(other *pathPattern) bool { return other.matches(path) }) {
-			continue
-		}
-		if slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids && r.mayMatch(path) }) {
-			return p
+		for _, path := range p.examples() {
+			before := prefix + path
+			if path == prefix || strings.HasPrefix(path, prefix+"/") {
+				continue // it is forbidden as it is before
+			}
+			if slices.ContainsFunc(forbids, func(other *pathPattern) bool { return other.matches(before) }) {
+				continue
+			}
+			if slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids && r.mayMatch(before) }) {
+				return p, path
+			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 func (r *route) mayMatch(path string) bool {
-	return slices.ContainsFunc(r.patterns, func(p pathPattern) bool { return p.engine == nil || p.matches(path) })
+	return slices.ContainsFunc(r.patterns, func(p pathPattern) bool { return p.mayMatch(path) })
 }
 
-// example returns a path that the pattern matches; empty if none is known.
-func (p *pathPattern) example() string {
-	text := p.set.text
-	if !p.ok {
-		text, _ = p.expression.lead()
-	}
-	for _, tail := range []string{"", "x"} {
-		if path := text + tail; path != "/" && !strings.HasSuffix(path, "/") && p.matches(path) {
-			return path
-		}
-	}
-	return ""
-}
+func (p *pathPattern) mayMatch(path string) bool { return p.engine == nil || p.matches(path) }

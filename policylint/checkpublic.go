@@ -8,29 +8,40 @@ import (
 
 // checkPublic finds rules for paths that are public, of which no rule is asked.
 func (l *linter) checkPublic() {
-	public := make([]plain, 0, len(l.block.Public))
+	var public []plain
+	var sources []string
 	for _, source := range l.block.Public {
-		text, prefix := strings.CutSuffix(source, "*")
-		if source == "*" {
-			text = "/"
-		}
-		public = append(public, plain{text: text, prefix: prefix})
-		if !prefix && text != "/" && strings.HasSuffix(text, "/") {
-			bare := strings.TrimSuffix(text, "/")
+		set := publicSet(source)
+		switch prefix := l.takenOffText(set.text); {
+		case !set.prefix && set.text != "/" && strings.HasSuffix(set.text, "/"):
+			bare := strings.TrimSuffix(set.text, "/")
 			l.add(subject{list: OfBlock}, PatternNeverMatches, Error, fmt.Sprintf("`public %s` matches no request: %s", source, trailingSlash),
 				fmt.Sprintf("write `%s` for the path itself, `%s/*` for what is below it", bare, bare))
+		case prefix != "":
+			l.addTakenOffText(subject{list: OfBlock}, Warning, source, prefix, "nothing is public by it")
+		default:
+			public, sources = append(public, set), append(sources, source)
 		}
 	}
 	for i := range l.routes {
 		for j := range l.routes[i].patterns {
-			set := l.routes[i].patterns[j].writtenSet()
-			of := slices.IndexFunc(public, func(p plain) bool { return p.covers(set) })
-			if of < 0 || l.routes[i].patterns[j].dead != "" {
+			p := &l.routes[i].patterns[j]
+			of := slices.IndexFunc(public, func(set plain) bool { return set.covers(p.writtenSet()) })
+			if of < 0 || p.dead != "" {
 				continue
 			}
-			l.addPublic(i, l.routes[i].patterns[j].source, l.block.Public[of])
+			l.addPublic(i, p.source, sources[of])
 		}
 	}
+}
+
+// publicSet is the set of paths of a pattern of `public`.
+func publicSet(source string) plain {
+	if source == "*" {
+		return plain{text: "/", prefix: true}
+	}
+	text, prefix := strings.CutSuffix(source, "*")
+	return plain{text: text, prefix: prefix}
 }
 
 func (l *linter) addPublic(rule int, path, public string) {
@@ -40,6 +51,8 @@ func (l *linter) addPublic(rule int, path, public string) {
 		l.add(l.ofRule(rule), PublicBeforeRule, Error, message+": the forbid forbids nothing", "take the path out of `public`")
 	case !r.isUnconditional():
 		l.add(l.ofRule(rule), PublicBeforeRule, Warning, message+": what the permit asks for, nobody needs", "take the path out of `public`, or out of the permit")
+	default:
+		l.add(l.ofRule(rule), PublicBeforeRule, Note, message+": the permit changes nothing for it", "take the path out of one of the two")
 	}
 }
 

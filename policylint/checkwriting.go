@@ -29,9 +29,12 @@ func (l *linter) checkWritingOf(rule int, p *pathPattern) {
 	}
 	if part := namedPart.FindString(p.source); part != "" {
 		before, _, _ := strings.Cut(p.source, part)
+		advice := fmt.Sprintf("write `%s/*` for all that is below it, or an expression: `[^/]+` is one part of a path", strings.TrimSuffix(before, "/"))
+		if placeholder.MatchString(part) && !strings.HasPrefix(part, "{http.") { // {file} is short for one of those
+			advice = insteadOf(part)
+		}
 		l.add(l.ofRule(rule), PatternOfAnother, Error,
-			fmt.Sprintf("`%s`: `%s` stands for itself, and not for a part of the path: the pattern %s", p.source, strings.TrimPrefix(part, "/"), effect),
-			fmt.Sprintf("write `%s/*` for all that is below it, or an expression: `[^/]+` is one part of a path", strings.TrimSuffix(before, "/")))
+			fmt.Sprintf("`%s`: `%s` stands for itself, and not for a part of the path: the pattern %s", p.source, strings.TrimPrefix(part, "/"), effect), advice)
 	}
 	if strings.HasSuffix(p.source, ",") || strings.Contains(p.source, ",/") {
 		severity := Warning

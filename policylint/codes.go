@@ -20,13 +20,17 @@ const (
 	// Paths and resources.
 	PatternNeverMatches   Code = "pattern-never-matches"
 	PatternOfAnother      Code = "pattern-of-another"      // it is written as patterns are elsewhere: `{id}`, `:id`
+	PlaceholderInRule     Code = "placeholder-in-rule"     // rules take placeholders as they are written
 	CommaInPattern        Code = "comma-in-pattern"        // patterns are separated by blanks
 	PublicBeforeRule      Code = "public-before-rule"      // rules are not asked about public paths
 	PrefixTakenOff        Code = "prefix-taken-off"        // a pattern begins with what is taken off before
 	PrefixWithinSegment   Code = "prefix-within-segment"   // /v1/files* is of /v1/filesystem, too
 	ForbidExactPath       Code = "forbid-exact-path"       // what is below it is not forbidden
+	ForbidBelowOnly       Code = "forbid-below-only"       // the path above what it forbids is not forbidden
 	ForbidByMatcher       Code = "forbid-by-matcher"       // Caddy reads paths otherwise than rules do
+	PermitByMatcher       Code = "permit-by-matcher"       // the same of what a permit leaves out
 	PathChangedLater      Code = "path-changed-later"      // the stack gets another path than was decided on
+	MethodChangedLater    Code = "method-changed-later"    // or another method
 	CompatLiteralStar     Code = "compat-literal-star"     // with compat ogx a star stands for itself
 	ForbidExactResource   Code = "forbid-exact-resource"   // the resource may have other names
 	BlockLimitedByPath    Code = "block-limited-by-path"   // what its matcher leaves out goes on undecided
@@ -52,6 +56,8 @@ const (
 	// The block.
 	NoRules                Code = "no-rules"
 	NoProviderBefore       Code = "no-provider-before"
+	BlockNeverAsked        Code = "block-never-asked" // something before it answers
+	UnguardedProxy         Code = "unguarded-proxy"   // it is reached without the block, too
 	ShadowOn               Code = "shadow-on"
 	AccessPolicyUnenforced Code = "access-policy-not-enforced"
 )

@@ -30,21 +30,54 @@ type Block struct {
 	AccessPolicy []abac.Rule
 	OwnerMatch   abac.OwnerMatch
 
+	// TenancyMulti: who has no tenant is refused.
+	TenancyMulti bool
+
+	// HeaderAttributes are those that the stack is told in a header of their own.
+	HeaderAttributes []string
+
+	// Callers is what the block's own matcher, or that of its directive, asks of
+	// the caller.
+	Callers []CallerMatch
+
 	// LimitedByPath: its own matcher, or that of its directive, is about paths.
 	LimitedByPath bool
 
 	// Before and After are what changes the path of a request before the block
-	// sees it, and when it has.
+	// sees it, and when it has. MethodsAfter are the methods that it may have then.
 	Before, After []PathChange
+	MethodsAfter  []string
+
+	// Answered is what answers every request before it comes to the block; empty
+	// if nothing does.
+	Answered string
+
+	// Beside is a proxy that gets what the block is for, and from others without
+	// it; empty if there is none.
+	Beside string
 }
 
 // RouteRule is a route rule with what is known of its matchers.
 type RouteRule struct {
 	abac.RouteRule
 
-	// Matched: it has matchers of Caddy; ByPath: which look at the path.
+	// Matched: it has matchers of Caddy; ByPath: which look at the path; ButPath:
+	// and leave something out by it.
 	Matched bool
 	ByPath  bool
+	ButPath bool
+
+	// Callers is what its matchers ask of the caller, Further: and they ask for
+	// something else.
+	Callers []CallerMatch
+	Further bool
+}
+
+// CallerMatch is a matcher of Caddy that asks who calls: of one without the
+// attribute it does not hold. Not: it is within `not`.
+type CallerMatch struct {
+	abac.Requirement
+	Not bool
 }
 
 // PathChange is a handler that changes paths.

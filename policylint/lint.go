@@ -15,10 +15,10 @@ func Lint(b *Block) ([]Finding, error) {
 		return nil, err
 	}
 	for _, check := range []func(){
-		l.checkBlock, l.checkAnonymous, l.checkPathChanges, l.checkPublic,
-		l.checkMappings, l.checkAttributes, l.checkUniversalRoles, l.checkConditions, l.checkValues,
+		l.checkBlock, l.checkAnonymous, l.checkAround, l.checkMethodChanges, l.checkPathChanges, l.checkPublic,
+		l.checkMappings, l.checkAttributes, l.checkUniversalRoles, l.checkCallers, l.checkConditions, l.checkValues, l.checkPlaceholders,
 		l.checkRequire,
-		l.checkPatterns, l.checkWriting, l.checkForbids, l.checkExpressions, l.checkRoutesReached, l.checkOrder,
+		l.checkPatterns, l.checkWriting, l.checkForbids, l.checkPermitMatchers, l.checkExpressions, l.checkRoutesReached, l.checkOrder,
 		l.checkResources, l.checkResourcesReached,
 	} {
 		check()

@@ -148,16 +148,7 @@ func satisfiable(clauses []clause) bool {
 // implies reports whether, wherever the first clauses hold, the others do. true
 // is certain.
 func implies(given, wanted []clause) bool {
-	for _, c := range wanted {
-		refuted := append([]clause(nil), given...)
-		for _, l := range c {
-			refuted = append(refuted, clause{l.opposite()})
-		}
-		if satisfiable(refuted) {
-			return false
-		}
-	}
-	return true
+	return len(without([][]clause{given}, wanted)) == 0
 }
 
 // requiredClause is what is known of everybody who passed a line of require.

@@ -24,10 +24,13 @@ var (
 		"regex:^/v1/files/[a-z]*", "regex:^/?", "regex:^$", "regex:^/", "regex:(/v1)?/files", "regex:^/k.*$", "regex:^/v1/files%2fx", "regex:x*",
 		"regex:/[%;]x", "regex:^/(?:a b|c%d)", "regex:/v1(?: x){2}", "regex:(?:v1|x)", "regex:(?:v1)+/", "regex:[a-z]/x", `regex:\bv1`, "regex:.?v1", "regex:/?v1",
 		"regex:[^/]v1", "regex:v{2,3}", "regex:/(?:)v1", "regex:(?:/v1)?$", "regex:/(?: )+", "regex:(?:/v1|/vi)/", "regex:[^a]v1", "regex:^/v1/(?:files|vi)/$", "regex:.v1$",
+		"regex:/v1$/.*", "regex:/v1$x", "regex:/v1/^files", `regex:/v1/\.\./x`, `regex:/v1/\./`, `regex:/v1/[^\x00-\x{10FFFF}]`, "regex:(?:/v1$|/vi)/.*", "regex:(?:/v1$|/vi$)/x",
+		"regex:/v1(?:^|$)files", "regex:/v1(?:$|/)files", "regex:/v1$/?", "regex:/?^/v1", "regex:(?:/v1$)+", "regex:(?:/v1$){2}", "regex:(?m)/v1$.?", `regex:/v1(?:$|\b)/vi`,
+		"regex:^/v1/(?:files|vi)/.*", `regex:(?:/[^\x00-\x{10FFFF}]|/v1$)x`, "regex:(?:x|^)/v1", "regex:(?:/v1|$)^", "regex:(?:$|/v1)$", "regex:/v1(?: x){0,2}", `regex:/v1/\.x`, `regex:/v1/\.\.x`,
 	}
 	paths = []string{
 		"/", "/v1", "/V1", "/v1/files", "/v1/FILES", "/V1/files", "/v1/filesystem", "/v1/files/x", "/v1/files/X", "/v1/files/x/y", "/V1/FILES/x", "/v1/vi", "/v1/models",
-		"/vi", "/Vi", "/v\u0130", "/v\u0131", "/VI/x", "/v\u0130/x", "/k", "/K", "/\u212a", "/\u212ax", "/1", "/1/x", "/1x", "/é", "/Éa", "/files", "/v1/files-other", "/~", "/i", "/I", "/\u0131", "/\u0130x",
+		"/vi", "/Vi", "/v\u0130", "/v\u0131", "/VI/x", "/v\u0130/x", "/k", "/K", "/\u212a", "/\u212ax", "/1", "/1/x", "/1x", "/é", "/Éa", "/files", "/v1/files-other", "/~", "/i", "/I", "/\u0131", "/\u0130x", "/v1/.x", "/v1/..x",
 	}
 	methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}
 
@@ -78,11 +81,11 @@ func anybody(r *rand.Rand) *abac.User {
 // routesAtRandom makes a block of few different rules, so that they get into each
 // other's way.
 func routesAtRandom(r *rand.Rand) *policylint.Block {
-	b := &policylint.Block{Number: 1, AllowAnonymous: r.IntN(2) == 0, Compat: either(r, abac.CompatNone, abac.CompatOGX)}
+	b := &policylint.Block{Number: 1, AllowAnonymous: r.IntN(2) == 0, TenancyMulti: r.IntN(4) == 0, Compat: either(r, abac.CompatNone, abac.CompatOGX)}
 	for range 1 + r.IntN(5) {
 		rule := policylint.RouteRule{RouteRule: abac.RouteRule{
-			Effect: either(r, abac.Permit, abac.Forbid), Paths: some(r, 2, pathPatterns), Methods: some(r, 2, []string{"GET", "POST", "DELETE"}),
-			When: some(r, 2, routeConditions), Unless: some(r, 2, routeConditions),
+			Effect: either(r, abac.Permit, abac.Forbid), Paths: some(r, 3, either(r, pathPatterns, pathPatterns[:12])), Methods: some(r, 2, []string{"GET", "POST", "DELETE"}),
+			When: some(r, r.IntN(3), routeConditions), Unless: some(r, r.IntN(3), routeConditions),
 		}}
 		if r.IntN(5) == 0 {
 			rule.Matched, rule.Guard = true, func(any, abac.Effect) (bool, error) { return r.IntN(2) == 0, nil }
@@ -163,7 +166,7 @@ func tryRoutes(t testing.TB, r *rand.Rand, counts map[policylint.Code]int) {
 	}
 	for range 300 {
 		q := abac.RouteQuestion{User: anybody(r), Method: methods[r.IntN(len(methods))], Path: paths[r.IntN(len(paths))]}
-		if b.AllowAnonymous && r.IntN(3) == 0 {
+		if b.AllowAnonymous && !b.TenancyMulti && r.IntN(3) == 0 {
 			q.User = nil
 		}
 		if slices.ContainsFunc(b.Require, func(line abac.Requirement) bool { return !line.Holds(q.User) }) {
@@ -229,7 +232,7 @@ var resourcePatterns = []abac.Given{
 
 func tryResources(t testing.TB, r *rand.Rand, counts map[policylint.Code]int) {
 	t.Helper()
-	b := &policylint.Block{AllowAnonymous: r.IntN(2) == 0, Compat: either(r, abac.CompatNone, abac.CompatOGX)}
+	b := &policylint.Block{AllowAnonymous: r.IntN(2) == 0, TenancyMulti: r.IntN(4) == 0, Compat: either(r, abac.CompatNone, abac.CompatOGX)}
 	for range 1 + r.IntN(5) {
 		b.AccessPolicy = append(b.AccessPolicy, abac.Rule{
 			Effect: either(r, abac.Permit, abac.Forbid), Principal: either(r, "", either[abac.Given](r, "alice", "bob")),
@@ -249,7 +252,7 @@ func tryResources(t testing.TB, r *rand.Rand, counts map[policylint.Code]int) {
 	}
 	for range 300 {
 		var who, owner *abac.User
-		if !b.AllowAnonymous || r.IntN(3) > 0 {
+		if !b.AllowAnonymous || b.TenancyMulti || r.IntN(3) > 0 {
 			who = anybody(r)
 		}
 		if r.IntN(3) > 0 {

@@ -10,8 +10,8 @@ import (
 // may. What it returns is certain.
 func (e *expression) whyNoPath() string {
 	whole := &syntax.Regexp{Op: syntax.OpConcat, Sub: e.parts}
-	if c := needsForeign(whole); c != "" {
-		return "no request that passes has " + c + " in its path"
+	if why := whyNot(whole, neighbours{}); why != "" {
+		return why
 	}
 	slash, empty := canBegin(whole, '/')
 	if !slash && !empty {
@@ -37,57 +37,106 @@ func (e *expression) endsInSlash() bool {
 	return last.Op == syntax.OpLiteral && last.Rune[len(last.Rune)-1] == '/'
 }
 
-// needsForeign returns what a match of the expression has for certain that no
-// canonical path has.
-func needsForeign(re *syntax.Regexp) string {
+// neighbours says whether a match has text for certain before a part of the
+// expression, and after it.
+type neighbours struct{ before, after bool }
+
+const (
+	startInside = "there is text before its `^`, and a path is one line"
+	endInside   = "there is text after its `$`, and a path is one line"
+)
+
+// whyNot returns why nothing of a canonical path matches the part of an
+// expression; empty if something may. What it returns is certain.
+func whyNot(re *syntax.Regexp, at neighbours) string {
 	switch re.Op {
+	case syntax.OpNoMatch:
+		return foreignClass(nil)
 	case syntax.OpLiteral:
 		return foreignIn(string(re.Rune))
 	case syntax.OpCharClass:
-		for i := 0; i+1 < len(re.Rune); i += 2 {
-			if re.Rune[i] != re.Rune[i+1] || !isForeign(re.Rune[i]) {
-				return ""
-			}
+		return foreignClass(re.Rune)
+	case syntax.OpBeginText, syntax.OpBeginLine:
+		if at.before {
+			return startInside
 		}
-		if len(re.Rune) > 0 {
-			return quoted(string(re.Rune[0]))
+	case syntax.OpEndText, syntax.OpEndLine:
+		if at.after {
+			return endInside
 		}
 	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if c := needsForeign(sub); c != "" {
-				return c
-			}
-		}
+		return whyNotInRow(re.Sub, at)
 	case syntax.OpAlternate:
 		first := ""
 		for i, sub := range re.Sub {
-			c := needsForeign(sub)
-			if c == "" {
+			why := whyNot(sub, at)
+			if why == "" {
 				return ""
 			}
 			if i == 0 {
-				first = c
+				first = why
 			}
 		}
 		return first
 	case syntax.OpCapture, syntax.OpPlus:
-		return needsForeign(re.Sub[0])
+		return whyNot(re.Sub[0], at)
 	case syntax.OpRepeat:
 		if re.Min > 0 {
-			return needsForeign(re.Sub[0])
+			return whyNot(re.Sub[0], at)
 		}
 	default: // may be without, or is not about a character
 	}
 	return ""
 }
 
-// foreignIn returns what in the text no canonical path has.
+func whyNotInRow(row []*syntax.Regexp, at neighbours) string {
+	last := -1 // of the parts that have text
+	for i, part := range row {
+		if hasText(part) {
+			last = i
+		}
+	}
+	before := at.before
+	for i, part := range row {
+		if why := whyNot(part, neighbours{before, at.after || i < last}); why != "" {
+			return why
+		}
+		before = before || hasText(part)
+	}
+	return ""
+}
+
+// hasText reports whether a match of the part has a character for certain.
+func hasText(re *syntax.Regexp) bool {
+	_, empty := canBegin(re, '/')
+	return !empty
+}
+
+// foreignClass is why no character of the class is in a canonical path.
+func foreignClass(ranges []rune) string {
+	for i := 0; i+1 < len(ranges); i += 2 {
+		if ranges[i] != ranges[i+1] || !isForeign(ranges[i]) {
+			return ""
+		}
+	}
+	if len(ranges) == 0 {
+		return "it has a class that no character is in"
+	}
+	return foreign(quoted(string(ranges[0])))
+}
+
+func foreign(what string) string { return "no request that passes has " + what + " in its path" }
+
+// foreignIn is why the text is in no canonical path.
 func foreignIn(text string) string {
 	if i := strings.IndexFunc(text, isForeign); i >= 0 {
-		return quoted(string([]rune(text[i:])[0]))
+		return foreign(quoted(string([]rune(text[i:])[0])))
 	}
 	if strings.Contains(text, "//") {
-		return "an empty segment"
+		return foreign("an empty segment")
+	}
+	if strings.Contains(text, "/../") || strings.Contains(text, "/./") {
+		return foreign("a dot segment")
 	}
 	return ""
 }

@@ -68,7 +68,7 @@ func (l *linter) contradiction(c *conditions, worlds []world) string {
 	for i, g := range all {
 		if alone(g) {
 			if g.Op == abac.UserIsAnonymous {
-				return fmt.Sprintf("`%s %s`, and nobody is: the block has no allow_anonymous, or a `require`, which nobody anonymous meets", g.kind, g)
+				return fmt.Sprintf("`%s %s`, and nobody is: the block has no allow_anonymous, or a `require` or `tenancy multi`, which nobody anonymous meets", g.kind, g)
 			}
 			return fmt.Sprintf("`%s %s` can never be so", g.kind, g)
 		}

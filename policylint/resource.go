@@ -109,7 +109,7 @@ func (p *resourcePattern) covers(other *resourcePattern) bool {
 // worldsOfResources are those of whoever asks about a resource.
 func (l *linter) worldsOfResources() []world {
 	worlds := []world{{owner: ownedByNobody}, {owner: ownedByCaller}, {owner: ownedByOther}}
-	if l.block.AllowAnonymous && len(l.required) == 0 {
+	if l.anybodyAnonymous() {
 		worlds = append(worlds, world{anonymous: true})
 	}
 	return worlds
@@ -170,24 +170,24 @@ func (l *linter) addShadowedResource(rule int, worlds []world) {
 		if !possible {
 			continue
 		}
-		left := r.actions
-		for i := 0; i < rule && left != 0; i++ {
-			earlier := &l.resources[i]
-			if left&earlier.actions == 0 || !earlier.isFor(r, w) || !earlier.pattern.covers(&r.pattern) {
-				continue
-			}
-			if wanted, ever := earlier.needs(w); ever && implies(needs, wanted) {
-				left &^= earlier.actions
-				if !slices.Contains(by, i) {
-					by = append(by, i)
+		some, all := decidedBefore(needs, r.actions, func(yield func(decider) bool) {
+			for i := range rule {
+				earlier := &l.resources[i]
+				if r.actions&earlier.actions == 0 || !earlier.isFor(r, w) || !earlier.pattern.covers(&r.pattern) {
+					continue
+				}
+				if wanted, ever := earlier.needs(w); ever && !yield(decider{i, earlier.actions, wanted}) {
+					return
 				}
 			}
-		}
-		if left != 0 {
+		})
+		if !all {
 			return
 		}
+		by = append(by, some...)
 	}
 	slices.Sort(by)
+	by = slices.Compact(by)
 	same := !slices.ContainsFunc(by, func(i int) bool { return l.resources[i].forbids != r.forbids })
 	l.addShadowedRule(l.ofResourceRule(rule), r.forbids, same, l.names(by, l.ofResourceRule))
 }

@@ -58,10 +58,15 @@ func (r *route) isOfEveryPath() bool {
 
 // worldsOfRoutes are those of whoever gets as far as the rules.
 func (l *linter) worldsOfRoutes() []world {
-	if l.block.AllowAnonymous && len(l.required) == 0 {
+	if l.anybodyAnonymous() {
 		return []world{{}, {anonymous: true}}
 	}
 	return []world{{}}
+}
+
+// anybodyAnonymous reports whether anonymous callers get as far as the rules.
+func (l *linter) anybodyAnonymous() bool {
+	return l.block.AllowAnonymous && !l.block.TenancyMulti && len(l.required) == 0
 }
 
 // needsOf returns what holds wherever the conditions do in a world, and whether
@@ -84,8 +89,7 @@ type covering struct {
 }
 
 // coveringOf looks for rules before the rule that apply, to every path of the
-// pattern, whatever the method, wherever the rule does. One rule may do so for
-// some methods or callers, and another for the rest.
+// pattern, whatever the method, wherever the rule does.
 func (l *linter) coveringOf(rule int, p *pathPattern, worlds []world) covering {
 	c := covering{complete: true}
 	r := &l.routes[rule]
@@ -94,22 +98,22 @@ func (l *linter) coveringOf(rule int, p *pathPattern, worlds []world) covering {
 		if !possible {
 			continue
 		}
-		left := r.methods
-		for i := 0; i < rule && left != 0; i++ {
-			earlier := &l.routes[i]
-			if earlier.matched || left&earlier.methods == 0 || !earlier.coversPath(p) {
-				continue
-			}
-			if wanted, ever := earlier.needs(w); ever && implies(needs, wanted) {
-				left &^= earlier.methods
-				if !slices.Contains(c.by, i) {
-					c.by = append(c.by, i)
+		by, all := decidedBefore(needs, r.methods, func(yield func(decider) bool) {
+			for i := range rule {
+				earlier := &l.routes[i]
+				if earlier.matched || r.methods&earlier.methods == 0 || !earlier.coversPath(p) {
+					continue
+				}
+				if wanted, ever := earlier.needs(w); ever && !yield(decider{i, earlier.methods, wanted}) {
+					return
 				}
 			}
-		}
-		c.complete = c.complete && left == 0
+		})
+		c.by = append(c.by, by...)
+		c.complete = c.complete && all
 	}
 	slices.Sort(c.by)
+	c.by = slices.Compact(c.by)
 	return c
 }
 

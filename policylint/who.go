@@ -12,7 +12,10 @@ const rolesAttribute = "roles"
 
 // identityClaims name somebody, and are chosen by whom they name more often than
 // not.
-var identityClaims = []string{"sub", "username", "preferred_username", "login", "email", "upn", "name", "nickname"}
+var identityClaims = []string{
+	"sub", "username", "preferred_username", "login", "email", "upn", "name", "nickname", "given_name", "family_name",
+	"client_id", "azp", // of a program, which some servers let whoever registers it choose
+}
 
 // checkMappings finds claims that name somebody and become roles.
 func (l *linter) checkMappings() {

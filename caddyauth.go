@@ -238,6 +238,7 @@ func (h *Handler) loadProviders(ctx caddy.Context) ([]providers.Provider, error)
 	if h.chain, err = providers.NewChain(list, h.SharedPrincipals); err != nil {
 		return nil, err
 	}
+	h.rehearsed.holds(list)
 	return list, warmOnStart(ctx, list)
 }
 

@@ -222,6 +222,7 @@ func (h *Handler) isPublic(path string) bool {
 
 // authenticate finds out who presents the credential.
 func (h *Handler) authenticate(x *exchange, r *http.Request, c providers.Credential) *refusal {
+	h.rehearsed.awaits(r.Context())
 	answer, by := h.chain.Authenticate(r, c)
 	if by != nil {
 		x.provider = by.Options().Name

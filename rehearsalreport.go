@@ -1,6 +1,7 @@
 package stackauth
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 type rehearsedBlock struct {
 	rehearsal *rehearsal
 	number    int
+	providers []providers.Provider // those of the configuration
 }
 
 // rehearsedIn returns how the handler that is provisioned reports, nil for not
@@ -24,11 +26,31 @@ func rehearsedIn(ctx caddy.Context) *rehearsedBlock {
 	if r == nil {
 		return nil
 	}
-	return &rehearsedBlock{r, r.entering}
+	return &rehearsedBlock{rehearsal: r, number: r.entering}
 }
 
 // castsProviders reports whether callers are made up.
 func (b *rehearsedBlock) castsProviders() bool { return b != nil && b.rehearsal.madeUp }
+
+// holds keeps the providers of the handler.
+func (b *rehearsedBlock) holds(list []providers.Provider) {
+	if b != nil {
+		b.providers = list
+	}
+}
+
+// awaits waits until the providers are ready to judge. What serves has been
+// running for long; a command has only just begun, and who asks has time.
+func (b *rehearsedBlock) awaits(ctx context.Context) {
+	if b == nil {
+		return
+	}
+	for _, p := range b.providers {
+		if w, ok := p.(interface{ Ready(ctx context.Context) }); ok {
+			w.Ready(ctx)
+		}
+	}
+}
 
 // playProviders makes the chain of the handler's stand-in.
 func (h *Handler) playProviders() ([]providers.Provider, error) {

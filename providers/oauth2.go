@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -144,6 +145,14 @@ func (o *OAuth2Token) Cleanup() error {
 func (o *OAuth2Token) Warm() {
 	if o.keys != nil {
 		o.keys.Warm()
+	}
+}
+
+// Ready waits for what Warm fetches. Requests do not: they would wait for an
+// issuer that hangs.
+func (o *OAuth2Token) Ready(ctx context.Context) {
+	if o.keys != nil {
+		o.keys.Ready(ctx)
 	}
 }
 

@@ -93,6 +93,22 @@ func (l *Lease) Warm() {
 	l.set.run()
 }
 
+// Ready waits for the set where none is held yet: for its first fetch, however
+// long that takes, or until ctx ends.
+func (l *Lease) Ready(ctx context.Context) {
+	l.Warm()
+	l.set.mu.Lock()
+	f := l.set.newest()
+	l.set.mu.Unlock()
+	if f == nil || l.set.held.Load() != nil {
+		return
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
 // Find returns the keys that may verify the token. It fails with ErrUnknownKey
 // or ErrUnavailable.
 func (l *Lease) Find(ctx context.Context, t *jws.Token) ([]*Key, error) {

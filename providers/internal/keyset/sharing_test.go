@@ -77,6 +77,49 @@ func TestARequestThatJustMissesTheFirstFetchFindsItsKeys(t *testing.T) {
 	})
 }
 
+// Who has time waits for the first fetch, and for no other.
+func TestReadyWaitsForTheFirstFetchHoweverLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := ecKey("k")
+		source := newMemory(key)
+		source.slow(4 * time.Second)
+		l := lease(t, source, defaults())
+		began := time.Now()
+		hungUp, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		l.Ready(hungUp)
+		if waited := time.Since(began); waited != time.Second {
+			t.Errorf("whoever hung up waited %s", waited)
+		}
+		l.Ready(t.Context())
+		if waited := time.Since(began); waited != 4*time.Second {
+			t.Errorf("ready after %s", waited)
+		}
+		mustFind(t, l, tokenOf(t, key, nil))
+		time.Sleep(defaults().RecheckPeriod) // a further one is under way, or has been
+		began = time.Now()
+		l.Ready(t.Context())
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("with keys it waited %s", waited)
+		}
+	})
+}
+
+// A source that fails makes nobody wait for a better one.
+func TestReadyEndsWithAFetchThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newMemory(ecKey("k"))
+		source.slow(2 * time.Second)
+		source.fail()
+		l := lease(t, source, defaults())
+		began := time.Now()
+		l.Ready(t.Context())
+		if waited := time.Since(began); waited != 2*time.Second || source.count() != 1 {
+			t.Errorf("waited %s for %d fetches", waited, source.count())
+		}
+	})
+}
+
 // Case 100: a source that accepts and is slow, or never answers.
 func TestARequestWaitsOneSecondForASlowSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -84,16 +84,20 @@ func (a *reading) names(name string) bool {
 	if err != nil {
 		return true
 	}
-	name = strings.Trim(string(written), `"`)
-	for rest := a.text; ; {
-		before, after, found := strings.Cut(rest, name)
-		if !found {
+	if name == "" { // which is a part of everything
+		return strings.Contains(a.text, `""`)
+	}
+	name = string(written[1 : len(written)-1])
+	for from := 0; ; {
+		at := strings.Index(a.text[from:], name)
+		if at < 0 {
 			return false
 		}
-		if !endsInName(before) && !startsWithName(after) {
+		at += from
+		if !endsInName(a.text[:at]) && !startsWithName(a.text[at+len(name):]) {
 			return true
 		}
-		rest = after
+		from = at + 1
 	}
 }
 
@@ -110,6 +114,9 @@ func cookies(h http.Header) map[string][]string {
 	all := make(map[string][]string)
 	for _, line := range h["Cookie"] {
 		for cookie := range strings.SplitSeq(line, ";") {
+			if cookie = strings.TrimSpace(cookie); cookie == "" {
+				continue
+			}
 			name, value, _ := strings.Cut(cookie, "=")
 			name = strings.TrimSpace(name)
 			all[name] = append(all[name], value)

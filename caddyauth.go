@@ -261,14 +261,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	matched, err := h.matches(r)
 	h.rehearsed.meets(h, matched, err)
 	if err != nil {
-		// What is no error route's is answered here: the route gets the request as
-		// it was before any handler copied it, with its trailers and its protocol.
-		if answeredHere(r) {
-			h.disarm(r)
-			return h.refuse(w, r, new(exchange), matchersFailed(err))
-		}
-		h.disarm(r)
-		return err
+		return h.undecided(w, r, err)
 	}
 	if !matched {
 		return h.passBy(w, r, next)

@@ -147,52 +147,6 @@ func asUpgrade(h http.Header) (undo func()) {
 	}
 }
 
-// passBy is for requests that the matcher leaves out: they go on undecided,
-// but not with an identity that nobody established, in either direction. What
-// an earlier stack_auth set stays.
-func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.URL.Opaque != "" {
-		h.disarm(r)
-		return h.refuse(w, r, new(exchange), ambiguousRequest.because("request target is not a path"))
-	}
-	// The names of announced trailers say nothing of what will come in them. They
-	// are forgotten in the map, too, which copies of the request share: an error
-	// route gets the one that it was at first.
-	clear(r.Trailer)
-	r.Trailer = nil
-	defuse(r.Header)
-	x := exchangeOf(r.Context())
-	if x != nil || inErrorRoute(r) {
-		x, r = record(r) // before stripping: what was set before an error goes first
-	}
-	if x != nil && x.by != nil && !x.over {
-		x.setAside(h.inbound.strip(r, x.by.outbound))
-		return next.ServeHTTP(w, r)
-	}
-	if removed := h.inbound.strip(r, nil); removed != nil {
-		x, r = record(r)
-		x.setAside(removed)
-	}
-	g := guard(w, h.outbound, nil)
-	err := next.ServeHTTP(g, r)
-	g.finish()
-	return err
-}
-
-// disarm takes off what error routes, which may lead to the stack, must not
-// find on a request that was not decided.
-func (h *Handler) disarm(r *http.Request) {
-	x := exchangeOf(r.Context())
-	if x == nil || x.by == nil || x.over { // else an earlier stack_auth has done so
-		x = new(exchange)
-		h.inbound.strip(r, nil)
-		h.withhold(x, r)
-	}
-	// Trailers to come, and the protocol of a CONNECT, are on the request that an
-	// error route gets, and this may be a copy: see answeredHere.
-	x.surrender(r)
-}
-
 // withhold takes the credential off the request, from wherever this handler,
 // or an earlier one whose place it takes, looks for it. Caddy gives error
 // routes the URL back as it came, so one in the query has to go there too.
@@ -305,23 +259,6 @@ func refuseToken(no *providers.No) *refusal {
 func refuseMissing(reason string) *refusal { return missingCredential.because(reason) }
 
 func refuseOutside() *refusal { return outsideBasePath.because("path is not below base_path") }
-
-// matchersFailed is what becomes of a request of which a matcher cannot tell
-// whether it is for us, and which is no error route's.
-func matchersFailed(err error) *refusal {
-	if wantsHandshake(err) {
-		return tooEarly.because("matchers of the block want to know the address, which early data does not prove")
-	}
-	return insufficientPermissions.because("matchers of the block failed")
-}
-
-// wantsHandshake reports whether a matcher about addresses failed because the
-// request came in TLS early data: whoever sends it again after the handshake
-// gets an answer (RFC 8470, section 5.2).
-func wantsHandshake(err error) bool {
-	fault, ok := errors.AsType[caddyhttp.HandlerError](err)
-	return ok && fault.StatusCode == http.StatusTooEarly
-}
 
 func refuseUnavailable(a *providers.CannotTell) *refusal {
 	no := authUnavailable.because(a.Err.Error())

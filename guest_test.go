@@ -86,13 +86,10 @@ func (p *oddProvider) Authenticate(r *http.Request, c providers.Credential) prov
 }
 
 func (p *oddProvider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	if err := p.UnmarshalHead(d); err != nil {
-		return err
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	return p.UnmarshalBlock(d, func(*caddyfile.Dispenser) error {
 		p.FailToLoad = true
-	}
-	return nil
+		return nil
+	})
 }
 
 // A provider may be anybody's: however it fails, nobody gets in.

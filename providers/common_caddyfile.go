@@ -12,7 +12,7 @@ import (
 //	    <option> ...
 //	}
 //
-// The options of Common are read by UnmarshalOption. Any other is shown to each
+// The options of Common are read by unmarshalOption. Any other is shown to each
 // of shared, such as Network's UnmarshalNetworkOption, until one says that it
 // knows it. What is left goes to own, which reads the guest's own options and
 // refuses the rest. Whether the options go together is for the guest to check
@@ -22,7 +22,7 @@ func (c *Common) UnmarshalBlock(
 	own func(*caddyfile.Dispenser) error,
 	shared ...func(*caddyfile.Dispenser) (known bool, err error),
 ) error {
-	if err := c.UnmarshalHead(d); err != nil {
+	if err := c.unmarshalHead(d); err != nil {
 		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -38,7 +38,7 @@ func (c *Common) unmarshalLine(
 	own func(*caddyfile.Dispenser) error,
 	shared []func(*caddyfile.Dispenser) (known bool, err error),
 ) error {
-	if known, err := c.UnmarshalOption(d); known || err != nil {
+	if known, err := c.unmarshalOption(d); known || err != nil {
 		return err
 	}
 	for _, unmarshal := range shared {
@@ -49,13 +49,10 @@ func (c *Common) unmarshalLine(
 	return own(d)
 }
 
-// UnmarshalHead reads the line that opens a provider block,
+// unmarshalHead reads the line that opens a provider block,
 //
 //	<type> [<name>]
-//
-// and belongs at the start of a guest's UnmarshalCaddyfile, unless UnmarshalBlock
-// reads all of it.
-func (c *Common) UnmarshalHead(d *caddyfile.Dispenser) error {
+func (c *Common) unmarshalHead(d *caddyfile.Dispenser) error {
 	d.Next() // consume the type
 	if !d.NextArg() {
 		return nil
@@ -70,7 +67,7 @@ func (c *Common) UnmarshalHead(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// UnmarshalOption reads the option at the cursor if it is one of the common
+// unmarshalOption reads the option at the cursor if it is one of the common
 // ones, and reports whether it was:
 //
 //	claims_mapping [ogx] {
@@ -79,7 +76,7 @@ func (c *Common) UnmarshalHead(d *caddyfile.Dispenser) error {
 //	principal_claim  <claim>...
 //	principal_prefix <text>
 //	tenant_claim     <claim-path>
-func (c *Common) UnmarshalOption(d *caddyfile.Dispenser) (bool, error) {
+func (c *Common) unmarshalOption(d *caddyfile.Dispenser) (bool, error) {
 	switch d.Val() {
 	case "claims_mapping":
 		return true, c.unmarshalMapping(d)

@@ -196,10 +196,7 @@ func TestATokenWithoutAKidIsTriedAgainWithNewKeysOnly(t *testing.T) {
 		l := lease(t, source, defaults())
 		mustWarm(t, l)
 		token := tokenOf(t, fresh, without)
-		tried, err := l.Find(t.Context(), token)
-		if err != nil || len(tried) != 1 {
-			t.Fatalf("%d candidates, %v", len(tried), err)
-		}
+		tried := mustTry(t, l, token)
 		source.publish(old, fresh)
 		again, err := l.Retry(t.Context(), token, tried)
 		if err != nil || len(again) != 1 || again[0].id != "fresh" {
@@ -242,10 +239,7 @@ func TestATokenWithoutAKidIsTriedWithKeysThatSomebodyElseFetched(t *testing.T) {
 		l := lease(t, source, defaults())
 		mustWarm(t, l)
 		token := tokenOf(t, fresh, without)
-		tried, err := l.Find(t.Context(), token)
-		if err != nil || len(tried) != 1 {
-			t.Fatalf("%d candidates, %v", len(tried), err)
-		}
+		tried := mustTry(t, l, token)
 		source.publish(old, fresh)
 		mustFind(t, l, tokenOf(t, fresh, nil))
 		if again, err := l.Retry(t.Context(), token, tried); err != nil || len(again) != 1 || again[0].id != "fresh" {

@@ -69,8 +69,8 @@ func TestTheSameHoldsOverHTTP2(t *testing.T) {
 }
 
 // A WebSocket over HTTP/2 or HTTP/3 is a CONNECT with a protocol, and becomes
-// a GET only inside reverse_proxy. net/http lets none pass unless GODEBUG says
-// so, hence no network here.
+// a GET only inside reverse_proxy. Here is what no server hands on, too: over a
+// network are TestAWebSocketOverHTTP2IsJudgedAsAGET and that of HTTP/3.
 func TestAnExtendedCONNECTIsJudgedAsAGET(t *testing.T) {
 	issuer := testissuer.New(t)
 	d := newDirect(t, protect(issuer))

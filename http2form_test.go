@@ -1,105 +1,52 @@
 package stackauth_test
 
 import (
-	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/caddy-stack-auth/caddy-stack-auth/internal/testissuer"
 )
 
-// field is a line of a header as HTTP/2 has it, pseudo-headers among them.
-type field struct{ name, value string }
-
-// Types and flags of frames (RFC 9113, section 6).
-const (
-	frameData, frameHeaders, frameReset, frameSettings, frameGoAway = 0, 1, 3, 4, 7
-
-	endStream, endHeaders = 1, 4
-
-	cutOff = "cut off" // what becomes of a request that the server does not take for one
-)
-
-func frame(kind, flags byte, stream uint32, payload []byte) []byte {
-	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload)))[1:]
-	head = binary.BigEndian.AppendUint32(append(head, kind, flags), stream)
-	return append(head, payload...)
-}
-
-// packed writes fields as RFC 7541, section 6.2.2, has them: each as it is, not
-// to be remembered. No library does so with what no request may have.
-func packed(fields []field) []byte {
-	var b []byte
-	text := func(s string) {
-		n := len(s)
-		if n < 127 {
-			b = append(b, byte(n))
-		} else {
-			b = append(b, 127)
-			b = binary.AppendUvarint(b, uint64(n-127))
-		}
-		b = append(b, s...)
-	}
-	for _, f := range fields {
-		b = append(b, 0)
-		text(f.name)
-		text(f.value)
-	}
-	return b
-}
+// cutOff is what becomes of a request that the server does not take for one.
+const cutOff = "cut off"
 
 // frames sends one request over an HTTP/2 connection of its own, frame by frame,
 // and returns the body of the answer, or that there was none.
 func (g *gateway) frames(t *testing.T, fields []field, body string, trailer []field) string {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", g.Address, timeout)
+	plain, err := net.DialTimeout("tcp", g.Address, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn := beginHTTP2(t, plain)
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(timeout))
-	sent := append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(frameSettings, 0, 0, nil)...)
-	ends := func(last bool) byte {
-		if last {
-			return endStream
-		}
-		return 0
-	}
-	sent = append(sent, frame(frameHeaders, endHeaders|ends(body == ""), 1, packed(fields))...)
+	s := conn.begin(t, fields, body == "")
 	if body != "" {
-		sent = append(sent, frame(frameData, ends(trailer == nil), 1, []byte(body))...)
+		if err := conn.framer.WriteData(s.id, trailer == nil, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if trailer != nil {
-		sent = append(sent, frame(frameHeaders, endHeaders|endStream, 1, packed(trailer))...)
+		s.headers(t, trailer, true)
 	}
-	if _, err := conn.Write(sent); err != nil {
-		t.Fatal(err)
+	resp, err := s.answer()
+	var said []byte
+	if err == nil {
+		said, err = io.ReadAll(resp.Body)
 	}
-	var said strings.Builder
-	for {
-		head := make([]byte, 9)
-		if _, err := io.ReadFull(conn, head); err != nil {
-			t.Fatalf("reading the answer: %v", err)
-		}
-		payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
-		if _, err := io.ReadFull(conn, payload); err != nil {
-			t.Fatalf("reading the answer: %v", err)
-		}
-		switch kind := head[3]; kind {
-		case frameReset, frameGoAway:
-			return cutOff
-		case frameData:
-			said.Write(payload)
-			fallthrough
-		case frameHeaders:
-			if head[4]&endStream != 0 {
-				return said.String()
-			}
-		}
+	_, reset := errors.AsType[http2.StreamError](err)
+	switch {
+	case reset || errors.Is(err, errGoesAway):
+		return cutOff
+	case err != nil:
+		t.Fatalf("reading the answer: %v", err)
 	}
+	return string(said)
 }
 
 // security.md, cases 183 and 196: over HTTP/2 a request is a list of fields, and

@@ -3,6 +3,7 @@ package stackauth_test
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,6 +31,12 @@ func (g *tlsGateway) dialHTTP2(t testing.TB) *http2Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return beginHTTP2(t, conn)
+}
+
+// beginHTTP2 says what a client has to say first, with settings that say nothing.
+func beginHTTP2(t testing.TB, conn net.Conn) *http2Conn {
+	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(timeout))
 	c := &http2Conn{Conn: conn, framer: http2.NewFramer(conn, conn), allows: make(map[http2.SettingID]uint32)}
@@ -61,19 +68,16 @@ func (g *tlsGateway) dialHTTP2(t testing.TB) *http2Conn {
 
 func (c *http2Conn) open(t testing.TB, lines ...string) rawStream {
 	t.Helper()
-	c.block.Reset()
-	for _, text := range lines {
-		name, value := line(text)
-		if err := c.encoder.WriteField(hpack.HeaderField{Name: name, Value: value}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return c.begin(t, fieldsOf(lines), false)
+}
+
+// begin is open with fields that are sent as they are, also what no request may
+// have, and with its end, or without.
+func (c *http2Conn) begin(t testing.TB, fields []field, ended bool) *http2Stream {
+	t.Helper()
 	s := &http2Stream{conn: c, id: 2*c.opened + 1}
 	c.opened++
-	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: c.block.Bytes(), EndHeaders: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.headers(t, fields, ended)
 	return s
 }
 
@@ -82,6 +86,22 @@ type http2Stream struct {
 	id    uint32
 	body  bytes.Buffer // of the answer, as far as it is there
 	ended bool
+}
+
+// headers writes a HEADERS frame. One after the body has trailers.
+func (s *http2Stream) headers(t testing.TB, fields []field, ended bool) {
+	t.Helper()
+	c := s.conn
+	c.block.Reset()
+	for _, f := range fields {
+		if err := c.encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: ended})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Write implements io.Writer.
@@ -105,9 +125,9 @@ func (s *http2Stream) answer() (*http.Response, error) {
 		if !ok {
 			continue
 		}
-		fields := make([][2]string, 0, len(headers.Fields))
-		for _, field := range headers.Fields {
-			fields = append(fields, [2]string{field.Name, field.Value})
+		fields := make([]field, 0, len(headers.Fields))
+		for _, f := range headers.Fields {
+			fields = append(fields, field{f.Name, f.Value})
 		}
 		if resp := head(2, fields); resp.StatusCode >= 200 {
 			resp.Body = io.NopCloser(s)
@@ -129,6 +149,8 @@ func (s *http2Stream) Read(p []byte) (int, error) {
 	return s.body.Read(p)
 }
 
+var errGoesAway = errors.New("the server goes away")
+
 // next returns the next frame of the stream.
 func (s *http2Stream) next() (http2.Frame, error) {
 	for {
@@ -142,7 +164,7 @@ func (s *http2Stream) next() (http2.Frame, error) {
 				err = s.conn.framer.WritePing(true, f.Data)
 			}
 		case *http2.GoAwayFrame:
-			err = fmt.Errorf("the server goes away: %v", f.ErrCode)
+			err = fmt.Errorf("%w: %v", errGoesAway, f.ErrCode)
 		case *http2.RSTStreamFrame:
 			if f.StreamID == s.id {
 				err = http2.StreamError{StreamID: s.id, Code: f.ErrCode}

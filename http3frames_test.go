@@ -72,9 +72,8 @@ type http3Stream struct {
 func (s *http3Stream) headers(lines ...string) error {
 	var block bytes.Buffer
 	encoder := qpack.NewEncoder(&block)
-	for _, text := range lines {
-		name, value := line(text)
-		if err := encoder.WriteField(qpack.HeaderField{Name: name, Value: value}); err != nil {
+	for _, f := range fieldsOf(lines) {
+		if err := encoder.WriteField(qpack.HeaderField{Name: f.name, Value: f.value}); err != nil {
 			return err
 		}
 	}
@@ -119,16 +118,16 @@ func (s *http3Stream) answer() (*http.Response, error) {
 		if kind != http3Headers {
 			continue
 		}
-		var fields [][2]string
+		var fields []field
 		for decode := qpack.NewDecoder().Decode(block); ; {
-			field, err := decode()
+			f, err := decode()
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
 				return nil, err
 			}
-			fields = append(fields, [2]string{field.Name, field.Value})
+			fields = append(fields, field{f.Name, f.Value})
 		}
 		if resp := head(3, fields); resp.StatusCode >= 200 {
 			resp.Body = io.NopCloser(s)

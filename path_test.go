@@ -83,6 +83,31 @@ func TestWhatPassesGoesOnByteForByte(t *testing.T) {
 	}
 }
 
+// What a path cannot have (RFC 3986, section 3.3) net/http encodes on the way, and
+// then all of the path anew: an encoded slash becomes a slash.
+func TestAPathWhoseEncodedSlashWouldBecomeOneIsRefused(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	g := startGateway(t, protect(issuer, "public /public*")+proxy(stack))
+	anna := as(issuer, "anna")
+	for _, path := range []string{
+		`/v1/models/a%2Fb"`, "/v1/models/a%2Fb|c", "/v1/models/a%2Fb{c}", "/v1/models/a%2Fb<c>", "/v1/models/a%2Fb^", "/v1/models/a%2Fb`",
+		"/v1/models/a%2F\xc3\xa9", "/public/a%2F\xc3\xa9",
+	} {
+		stack.judged(t, twoWays, func() answer { return g.raw(t, "GET "+path+" HTTP/1.1\n"+anna+"\n\n") })
+	}
+	// Without an encoded slash the path means the same either way.
+	stack.judged(t, passes, func() answer { return g.raw(t, "GET /v1/models/a|\xc3\xa9 HTTP/1.1\n"+anna+"\n\n") })
+	if got := stack.last(t).RequestURI; got != "/v1/models/a%7C%C3%A9" {
+		t.Errorf("it arrived as %s", got)
+	}
+	for _, path := range []string{"/v1/models/a%2Fb%22", "/v1/models/a%2F%C3%A9", "/v1/models/a%2fb%7c", "/v1/models/a[1]"} {
+		stack.judged(t, passes, func() answer { return g.raw(t, "GET "+path+" HTTP/1.1\n"+anna+"\n\n") })
+		if got := stack.last(t).RequestURI; got != path {
+			t.Errorf("%s arrived as %s", path, got)
+		}
+	}
+}
+
 func TestAVeryLongPathIsJudgedInNoTime(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
 	g := startGateway(t, protect(issuer)+proxy(stack))

@@ -23,8 +23,7 @@ func (g *gateway) converse(t *testing.T, text string) []answer {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(timeout))
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "HOST", "Host: "+g.Address), "\n", "\r\n")
-	if _, err := io.WriteString(conn, text); err != nil {
+	if _, err := io.WriteString(conn, g.onTheWire(text)); err != nil {
 		t.Fatal(err)
 	}
 	var answers []answer
@@ -37,6 +36,11 @@ func (g *gateway) converse(t *testing.T, text string) []answer {
 	}
 }
 
+// onTheWire is the text as converse sends it: HOST stands for a header.
+func (g *gateway) onTheWire(text string) string {
+	return strings.NewReplacer("HOST", "Host: "+g.Address, "\n", "\r\n").Replace(text)
+}
+
 // inHex writes the size of a chunk.
 func inHex(n int) string { return strconv.FormatInt(int64(n), 16) }
 
@@ -46,18 +50,18 @@ func TestConnectionCannotTakeOffWhereARequestEnds(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
 	g := startGateway(t, protect(issuer, "public /public*")+proxy(stack))
 	const inner = "GET /v1/admin HTTP/1.1\nHOST\nX-Auth-User-Id: admin\n\n"
-	body := strings.ReplaceAll(strings.ReplaceAll(inner, "HOST", "Host: "+g.Address), "\n", "\r\n")
+	body := g.onTheWire(inner)
 	length := "Content-Length: " + itoa(len(body)) + "\n\n" + inner
 	chunks := "Transfer-Encoding: chunked\n\n" + inHex(len(body)) + "\n" + inner + "\n0\n\n"
 	for name, rest := range map[string]string{
-		"its length":                     "Connection: Content-Length\n" + length,
-		"its length, in another case":    "connection: keep-alive, CONTENT-length\n" + length,
-		"its chunks":                     "Connection: Transfer-Encoding\n" + chunks,
-		"its chunks, in a second line":   "Connection: keep-alive\nConnection: transfer-encoding\n" + chunks,
-		"its host":                       "Connection: Host\n" + length,
-		"nothing that matters":           "Connection: X-Nothing, TE, Trailers\nTE: trailers\n" + chunks,
-		"it in the header of no server":  "Proxy-Connection: Content-Length, X-Auth-User-Id\nKeep-Alive: X-Auth-User-Id\n" + length,
-		"its length in quotes, which no": "Connection: \"Content-Length\"\n" + length,
+		"its length":                   "Connection: Content-Length\n" + length,
+		"its length, in another case":  "connection: keep-alive, CONTENT-length\n" + length,
+		"its chunks":                   "Connection: Transfer-Encoding\n" + chunks,
+		"its chunks, in a second line": "Connection: keep-alive\nConnection: transfer-encoding\n" + chunks,
+		"its host":                     "Connection: Host\n" + length,
+		"nothing that matters":         "Connection: X-Nothing, TE, Trailers\nTE: trailers\n" + chunks,
+		"in headers of no standard":    "Proxy-Connection: Content-Length, X-Auth-User-Id\nKeep-Alive: X-Auth-User-Id\n" + length,
+		"its length, in quotes":        "Connection: \"Content-Length\"\n" + length,
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := stack.count()
@@ -80,7 +84,7 @@ func TestTheBodyOfAPreflightIsNoRequest(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
 	g := startGateway(t, protect(issuer, "allow_preflight", "public /public*")+proxy(stack))
 	const inner = "GET /public/smuggled HTTP/1.1\nHost: x\n\n"
-	length := len(strings.ReplaceAll(inner, "\n", "\r\n"))
+	length := len(g.onTheWire(inner))
 	for name, rest := range map[string]string{
 		"with a length":             "Content-Length: " + itoa(length) + "\n\n" + inner,
 		"in chunks":                 "Transfer-Encoding: chunked\n\n" + inHex(length) + "\n" + inner + "\n0\n\n",

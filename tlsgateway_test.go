@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -126,53 +125,6 @@ func (g *tlsGateway) overHTTP3(t testing.TB) *http3.Transport {
 	}
 	t.Cleanup(func() { transport.Close() })
 	return transport
-}
-
-// rawStream is a request that is written frame by frame, as no client would.
-type rawStream interface {
-	io.WriteCloser // of the body, or into the tunnel
-
-	// answer waits for the head of the answer. What comes after it is its body.
-	// A request that is answered by an end of the stream is an error.
-	answer() (*http.Response, error)
-}
-
-// rawConn opens them. Lines are `name: value`, pseudo-headers first.
-type rawConn interface {
-	open(t testing.TB, lines ...string) rawStream
-}
-
-// line takes a `name: value` apart. Upper case is malformed in HTTP/2 and 3, and
-// would not reach us.
-func line(text string) (name, value string) {
-	name, value, _ = strings.Cut(text, ": ")
-	return strings.ToLower(name), value
-}
-
-// head is an answer without its body.
-func head(major int, fields [][2]string) *http.Response {
-	resp := &http.Response{ProtoMajor: major, Header: make(http.Header)}
-	for _, field := range fields {
-		if field[0] == ":status" {
-			_, _ = fmt.Sscan(field[1], &resp.StatusCode)
-			continue
-		}
-		resp.Header.Add(field[0], field[1])
-	}
-	return resp
-}
-
-// answered ends the request and reads the whole answer.
-func answered(t testing.TB, s rawStream) answer {
-	t.Helper()
-	if err := s.Close(); err != nil {
-		t.Fatalf("ending the request: %v", err)
-	}
-	resp, err := s.answer()
-	if err != nil {
-		t.Fatalf("waiting for an answer: %v", err)
-	}
-	return read(t, resp)
 }
 
 // request are the lines of a request for the path, and more.

@@ -98,7 +98,7 @@ func judgedSockets(t *testing.T, g *tlsGateway, stack *stack, issuer *testissuer
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stack.judged(t, c.socket, func() answer {
-				return closed(t, stack, c.socket == passes, conn.open(t, g.socket(c.path, c.who)...))
+				return answeredSocket(t, c.socket == passes, conn.open(t, g.socket(c.path, c.who)...))
 			})
 			if c.socket == passes {
 				stack.openedFor(t, "alice", c.path)
@@ -107,12 +107,12 @@ func judgedSockets(t *testing.T, g *tlsGateway, stack *stack, issuer *testissuer
 		})
 	}
 	t.Run("a public path", func(t *testing.T) {
-		stack.judged(t, passes, func() answer { return closed(t, stack, true, conn.open(t, g.socket("/public", user)...)) })
+		stack.judged(t, passes, func() answer { return answeredSocket(t, true, conn.open(t, g.socket("/public", user)...)) })
 		stack.openedFor(t, "", "/public")
 	})
 	t.Run("forged headers", func(t *testing.T) {
 		a := stack.judged(t, passes, func() answer {
-			return closed(t, stack, true, conn.open(t, g.socket("/v1/realtime", user, "x-auth-user-id: anna", "x_auth_user_id: anna",
+			return answeredSocket(t, true, conn.open(t, g.socket("/v1/realtime", user, "x-auth-user-id: anna", "x_auth_user_id: anna",
 				`x-auth-attributes: {"roles":["admin"]}`, "x-tenant-id: victim", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==")...))
 		})
 		stack.openedFor(t, "alice", "/v1/realtime")
@@ -188,9 +188,9 @@ func (g *tlsGateway) socket(path string, more ...string) []string {
 	return g.request("CONNECT", path, append([]string{":protocol: websocket", "sec-websocket-version: 13"}, more...)...)
 }
 
-// closed waits for the answer. In a tunnel that is open bytes go both ways; what
-// is refused has said why, and its stream is over.
-func closed(t testing.TB, stack *stack, open bool, s rawStream) answer {
+// answeredSocket waits for the answer to a CONNECT. If it is to open the tunnel,
+// bytes go both ways in it; what is refused has said why, and its stream is over.
+func answeredSocket(t testing.TB, open bool, s rawStream) answer {
 	t.Helper()
 	resp, err := s.answer()
 	if err != nil {

@@ -99,7 +99,7 @@ func (h *Handler) matches(r *http.Request) (bool, error) {
 	if !matched && err == nil && (r.Method == http.MethodHead || extendedConnect(r)) {
 		matched, err = matchAsGet(r, h.matchers)
 	}
-	if !matched && err == nil && h.reads.inTwoMinds(r) {
+	if !matched && err == nil && (h.reads.inTwoMinds(r) || h.reads.path && climbs(r.URL.Path)) {
 		return true, nil // it may be for us, and then must not go on undecided
 	}
 	return matched, err

@@ -2,22 +2,31 @@ package stackauth
 
 import (
 	"encoding/json"
-	"errors"
-	"net/http"
-	"net/url"
+	"fmt"
+	"regexp"
 	"strings"
-	"unicode"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // reading is what matchers read that the stack may read otherwise.
 type reading struct {
 	query bool // parameters of the query
+	raw   bool // the query as it is written
+	path  bool // the path, out of which Caddy's matchers take dot segments
 	lists bool // what a request may have twice: parameters, headers, cookies
+	any   bool // nobody knows what, so that every name may be one that they read
 
-	// What is written in them, in lower case. The names that they read are in it.
-	text string
+	// What is written in them, and the same in lower case. The names that they read
+	// are in it.
+	written, text string
+}
+
+func (a *reading) add(b reading) {
+	a.query, a.raw, a.path = a.query || b.query, a.raw || b.raw, a.path || b.path
+	a.lists, a.any = a.lists || b.lists, a.any || b.any
+	a.written, a.text = a.written+b.written+"\n", a.text+b.text+"\n"
 }
 
 // readingOf returns what the matchers read.
@@ -25,8 +34,7 @@ func readingOf(sets caddyhttp.MatcherSets) reading {
 	var all reading
 	for _, set := range sets {
 		for _, matcher := range set {
-			one := readingOfOne(matcher)
-			all.query, all.lists, all.text = all.query || one.query, all.lists || one.lists, all.text+one.text+"\n"
+			all.add(readingOfOne(matcher))
 		}
 	}
 	return all
@@ -36,58 +44,104 @@ func readingOfOne(matcher any) reading {
 	switch m := matcher.(type) {
 	case *caddyhttp.MatchNot:
 		return readingOf(m.MatcherSets)
-	case *caddyhttp.MatchMethod, *caddyhttp.MatchPath, *caddyhttp.MatchHost, *caddyhttp.MatchProtocol,
+	case *caddyhttp.MatchPathRE:
+		return reading{path: true}
+	case *caddyhttp.MatchMethod, *caddyhttp.MatchTLS,
 		*caddyhttp.MatchRemoteIP, *caddyhttp.MatchClientIP, *MatchStackAuth:
 		return reading{}
+	case *caddyhttp.MatchProtocol: // it knows gRPC by its type
+		return reading{lists: *m == "grpc", text: "content-type"}
+	}
+	written, err := textOf(matcher)
+	if err != nil {
+		return reading{query: true, raw: true, path: true, lists: true, any: true}
+	}
+	text := strings.ToLower(written)
+	switch matcher.(type) {
+	case *caddyhttp.MatchPath:
+		if !strings.Contains(text, "{") { // a placeholder may read anything
+			return reading{path: true}
+		}
+	case *caddyhttp.MatchHost:
+		if !strings.Contains(text, "{") {
+			return reading{}
+		}
 	}
 	// What an expression, a placeholder or somebody else's matcher reads is not
 	// known but by the names in it.
+	_, parameters := matcher.(*caddyhttp.MatchQuery)
+	_, path := matcher.(*caddyhttp.MatchPath)
+	raw := rawQuery.MatchString(text)
+	return reading{
+		query: parameters || raw || strings.Contains(text, "query"), raw: raw,
+		path: path || strings.Contains(text, "path"), lists: true, written: written, text: text,
+	}
+}
+
+// rawQuery are the placeholders for a query, or a target with it, as it came.
+var rawQuery = regexp.MustCompile(`(?:uri|query)(?:_escaped)?["'}]`)
+
+// textOf returns the texts in the matcher, without the escapes of expressions in
+// them: of `\brole=` the name is role.
+func textOf(matcher any) (string, error) {
 	raw, err := json.Marshal(matcher)
-	text := strings.ToLower(string(raw))
-	_, is := matcher.(*caddyhttp.MatchQuery)
-	return reading{query: is || err != nil || strings.Contains(text, "query"), lists: true, text: text}
+	if err != nil {
+		return "", err
+	}
+	var written any
+	if err := json.Unmarshal(raw, &written); err != nil {
+		return "", err
+	}
+	text := strings.Join(textsIn(nil, written), "\n")
+	// A name may come from the environment, which does not change any more.
+	if known := caddy.NewReplacer().ReplaceKnown(text, ""); known != text {
+		text += "\n" + known
+	}
+	text = escapedSign.ReplaceAllString(text, "$1")
+	return escapedClass.ReplaceAllString(text, " "), nil
 }
 
-var errInTwoMinds = errors.New("request could be read in two ways")
+var (
+	escapedSign  = regexp.MustCompile(`\\+([^a-zA-Z0-9\\])`)
+	escapedClass = regexp.MustCompile(`\\+[a-zA-Z0-9]`)
+)
 
-// inTwoMinds reports whether the stack may read something else than the matchers
-// do. What is there twice is either to a matcher, both with a comma between them
-// to an expression, and the last to most stacks.
-func (a *reading) inTwoMinds(r *http.Request) bool {
-	if a.query && queryInTwoMinds(r) {
-		return true
-	}
-	if !a.lists {
-		return false
-	}
-	for name, values := range r.Header {
-		if len(values) > 1 && a.names(name) {
-			return true
+func textsIn(texts []string, written any) []string {
+	switch v := written.(type) {
+	case string:
+		return append(texts, v)
+	case []any:
+		for _, element := range v {
+			texts = textsIn(texts, element)
 		}
-	}
-	return r.URL.RawQuery != "" && a.twice(r.URL.Query()) || len(r.Header["Cookie"]) > 0 && a.twice(cookies(r.Header))
-}
-
-func (a *reading) twice(all map[string][]string) bool {
-	for name, values := range all {
-		if len(values) > 1 && a.names(name) {
-			return true
+	case map[string]any:
+		_, isRegexp := v["pattern"].(string)
+		_, isExpression := v["expr"].(string)
+		for key, value := range v {
+			switch {
+			case key == "":
+				texts = append(texts, `""`) // as names looks for it
+			case !isRegexp && !isExpression:
+				texts = append(texts, key)
+			}
+			texts = textsIn(texts, value)
 		}
+	case bool, float64:
+		return append(texts, fmt.Sprint(v))
 	}
-	return false
+	return texts
 }
 
 // names reports whether the matchers have the name in what is written in them,
 // and not only as a part of another.
 func (a *reading) names(name string) bool {
-	written, err := json.Marshal(strings.ToLower(name))
-	if err != nil {
+	if a.any {
 		return true
 	}
 	if name == "" { // which is a part of everything
 		return strings.Contains(a.text, `""`)
 	}
-	name = string(written[1 : len(written)-1])
+	name = strings.ToLower(name)
 	for from := 0; ; {
 		at := strings.Index(a.text[from:], name)
 		if at < 0 {
@@ -107,38 +161,4 @@ func startsWithName(s string) bool { return s != "" && isNameByte(s[0]) }
 
 func isNameByte(c byte) bool {
 	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z'
-}
-
-// cookies are all that are there, those too that net/http does not read.
-func cookies(h http.Header) map[string][]string {
-	all := make(map[string][]string)
-	for _, line := range h["Cookie"] {
-		for cookie := range strings.SplitSeq(line, ";") {
-			if cookie = strings.TrimSpace(cookie); cookie == "" {
-				continue
-			}
-			name, value, _ := strings.Cut(cookie, "=")
-			name = strings.TrimSpace(name)
-			all[name] = append(all[name], value)
-		}
-	}
-	return all
-}
-
-// queryInTwoMinds reports whether Caddy's matchers would not read the query, or
-// not all of it, or not as the stack does: a semicolon, a bad escape or too many
-// parameters, at which they give up; and what no query has (RFC 3986, section
-// 3.4) and net/http lets pass, a number sign, where some servers end it, and
-// bytes beyond ASCII, which are UTF-8 to one and Latin-1 to the next. They then
-// do not match, and most stacks read what there is: `admin=1&;` or `admin=1#`
-// would be a way around a forbid for `admin=1`.
-func queryInTwoMinds(r *http.Request) bool {
-	if r.URL.RawQuery == "" {
-		return false
-	}
-	if strings.ContainsFunc(r.URL.RawQuery, func(c rune) bool { return c == '#' || c > unicode.MaxASCII }) {
-		return true
-	}
-	_, err := url.ParseQuery(r.URL.RawQuery)
-	return err != nil
 }

@@ -187,10 +187,20 @@ func (s TokenSource) readCookie(r *http.Request) (string, error) {
 	return read[0].Value, checkToken(read[0].Value)
 }
 
+// cookieName returns the name without what some server takes for a blank around
+// it: to Python, which reads headers as Latin-1, the byte A0 is one.
 func cookieName(cookie string) string {
 	name, _, _ := strings.Cut(cookie, "=")
-	return strings.TrimSpace(name)
+	for name != "" && isAround(name[0]) {
+		name = name[1:]
+	}
+	for name != "" && isAround(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
+	return name
 }
+
+func isAround(c byte) bool { return c <= ' ' || c > '~' }
 
 func single(values []string, what string) (string, error) {
 	switch len(values) {

@@ -49,6 +49,8 @@ func TestEverySourceIsReadInOneWay(t *testing.T) {
 		{"cookie that net/http passes over", "/", http.Header{"Cookie": {"token=a\x80b"}}, "malformed: cookie has a value that no cookie has"},
 		{"cookie beside one that net/http passes over", "/", http.Header{"Cookie": {"token=t; token=a\x80b"}}, "duplicate: cookie is there twice"},
 		{"cookie among too many", "/", http.Header{"Cookie": {"token=t" + strings.Repeat("; a=b", 3000)}}, "malformed: cookie has a value that no cookie has"},
+		{"cookie behind a blank of Latin-1", "/", http.Header{"Cookie": {"\xa0token=t"}}, "malformed: cookie has a value that no cookie has"},
+		{"cookie with a blank of Latin-1 behind its name", "/", http.Header{"Cookie": {"a=b; token\x85=t"}}, "malformed: cookie has a value that no cookie has"},
 		{"cookie of another name", "/", http.Header{"Cookie": {"Token=t; xtoken=u"}}, "none"},
 		{"subprotocol", "/", http.Header{"Sec-Websocket-Protocol": {"realtime, openai-insecure-api-key.t"}}, "token t"},
 		{"subprotocol in a second line", "/", http.Header{"Sec-Websocket-Protocol": {"realtime", "openai-insecure-api-key.t"}}, "token t"},

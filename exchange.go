@@ -88,8 +88,22 @@ func record(r *http.Request) (*exchange, *http.Request) {
 			repl.Map(x.placeholder)
 		}
 	}
-	return x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	known := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	if known.Body != nil && known.Body != http.NoBody {
+		known.Body = bodyOf{r}
+	}
+	return x, known
 }
+
+// bodyOf is the body of a request, also when a placeholder has read it and put
+// what it read back: Caddy's are of the request that they were made for.
+type bodyOf struct{ of *http.Request }
+
+// Read implements io.Reader.
+func (b bodyOf) Read(p []byte) (int, error) { return b.of.Body.Read(p) }
+
+// Close implements io.Closer.
+func (b bodyOf) Close() error { return b.of.Body.Close() }
 
 // endRefused forgets whom a refusal was about. A further stack_auth after one is
 // in an error route, be it one of a subroute, which keeps its context: what was

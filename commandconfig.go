@@ -162,6 +162,9 @@ func (f *blockFinder) walkMember(key string, v map[string]any, c chain) (passed,
 	switch key {
 	case "named_routes", "errors", "handle_response":
 		c.elsewhere, c.answered = true, ""
+		if key == "errors" {
+			c.place = c.place.within("handle_errors")
+		}
 	case "routes":
 		// Where a server's own routes for errors begin, the request is as it came.
 		c.fails = c.fails || v["handler"] == "subroute" && c.flow.mayLeave(errorRoutes(v))
@@ -170,7 +173,9 @@ func (f *blockFinder) walkMember(key string, v map[string]any, c chain) (passed,
 	if key != "named_routes" || named == nil {
 		return f.walk(v[key], c)
 	}
+	outside := c.place
 	for _, name := range slices.Sorted(maps.Keys(named)) {
+		c.place = outside.within("&(" + name + ")")
 		next, err := f.walk(named[name], c)
 		if err != nil {
 			return next, err
@@ -183,6 +188,9 @@ func (f *blockFinder) walkMember(key string, v map[string]any, c chain) (passed,
 // walkInvoked goes through a named route for what it changes. Its blocks have
 // been found before, where it is written.
 func (f *blockFinder) walkInvoked(v map[string]any, c chain) (passed, error) {
+	if p, err := f.walkObject(v, c); err != nil { // where nothing belongs, but every block has its number
+		return p, err
+	}
 	name, _ := v["name"].(string)
 	p := passed{outer: c.outer, before: c.before, blocks: c.flow.blocks[name]}
 	route, inner := c.flow.into(v)
@@ -215,14 +223,14 @@ func (f *blockFinder) walkList(list []any, c chain) (passed, error) {
 		}
 		a.add(c.flow, element)
 		for _, s := range earlier {
-			if excludes(s.element, element) {
+			if len(next.changes) == 0 || excludes(s.element, element) {
 				continue
 			}
 			for _, block := range s.blocks {
 				f.changeAfter(block, next.changes)
 			}
 		}
-		if len(next.blocks) > 0 {
+		if len(next.blocks) > 0 && !isTerminal(element) {
 			earlier = append(earlier, stretch{element, next.blocks})
 		}
 		p.outer, p.before = next.outer, next.before

@@ -8,6 +8,7 @@ type flow struct {
 	named   map[string]any   // the routes of the server that `invoke` runs
 	blocks  map[string][]int // the stack_auth blocks in them, by their index
 	invoked int              // how many of them the way leads through
+	left    *int             // how many more are followed, for the outermost; nil outside
 }
 
 // flowOf returns the flow of a server.
@@ -16,19 +17,27 @@ func flowOf(server map[string]any) flow {
 	return flow{named: named, blocks: make(map[string][]int)}
 }
 
-// maxInvoked is how deep named routes are followed: one may invoke itself.
-const maxInvoked = 8
+// maxInvoked is how deep named routes are followed, for one may invoke itself, and
+// mostInvoked how many that one leads to, for several may invoke each other.
+const (
+	maxInvoked  = 8
+	mostInvoked = 100
+)
 
 // into returns the named route that a handler invokes, and the flow in it; nil
 // if there is none, or no end.
 func (f flow) into(handler map[string]any) (any, flow) {
 	name, _ := handler["name"].(string)
-	if f.invoked == maxInvoked {
+	if f.left == nil {
+		left := mostInvoked
+		f.left = &left
+	}
+	if f.invoked == maxInvoked || *f.left == 0 {
 		return nil, f
 	}
-	inner := f
-	inner.invoked++
-	return f.named[name], inner
+	*f.left--
+	f.invoked++
+	return f.named[name], f
 }
 
 // inProcess are handlers that ask nobody outside: they answer, or let requests

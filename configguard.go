@@ -130,6 +130,10 @@ func (g *guards) handler(name string, handler map[string]any, s stand) stand {
 		return g.list(list, s)
 	case "invoke":
 		route, inner := s.flow.into(handler)
+		if route == nil {
+			s.unsure = true // who knows what is in it
+			break
+		}
 		outer := s.flow
 		s.flow = inner
 		s = g.list([]any{route}, s)

@@ -12,7 +12,13 @@ import (
 type configPlace struct {
 	listen []string // addresses
 	hosts  []string
-	within []string // routes, the outermost first
+	inner  []string // routes, the outermost first
+}
+
+// within returns the place further in, by what it is called there.
+func (p configPlace) within(name string) configPlace {
+	p.inner = append(slices.Clone(p.inner), name)
+	return p
 }
 
 // into returns the place within a server or a route.
@@ -27,12 +33,12 @@ func (p configPlace) into(object map[string]any) configPlace {
 	for _, set := range mapsOf(object["match"]) {
 		hosts := stringsOf(set["host"])
 		p.hosts = append(slices.Clone(p.hosts), hosts...)
-		if text := describeMatchers(set); text != "" {
+		if text := describeMatchers(set); text != "" && text != "*" {
 			matchers = append(matchers, text)
 		}
 	}
 	if matchers != nil {
-		p.within = append(slices.Clone(p.within), "handle "+strings.Join(matchers, " or "))
+		p = p.within("handle " + strings.Join(matchers, " or "))
 	}
 	return p
 }
@@ -50,7 +56,7 @@ func (p configPlace) of(h *Handler) string {
 	if len(site) == 0 {
 		parts = nil
 	}
-	parts = append(parts, p.within...)
+	parts = append(parts, p.inner...)
 	matchers := make([]string, 0, len(h.Match))
 	for _, set := range h.Match {
 		object := make(map[string]any, len(set))
@@ -141,6 +147,9 @@ func changesOf(object map[string]any, before []pathChange) (always, some []pathC
 	proxies := object["handler"] == "reverse_proxy"
 	if proxies {
 		rewrite, _ = object["rewrite"].(map[string]any)
+		if rewrite["method"] == "GET" && letsPass(object) {
+			return always, nil // forward_auth asks with another request, and this one goes on as it was
+		}
 	} else if object["handler"] != "rewrite" {
 		return always, nil
 	}
@@ -166,7 +175,6 @@ func changesOf(object map[string]any, before []pathChange) (always, some []pathC
 	if !proxies {
 		always = slices.Concat(before, some)
 	}
-	// forward_auth asks with GET, and the request goes on as it was.
 	if method := text("method"); method != "" && method != "{http.request.method}" && (!proxies || !letsPass(object)) {
 		some = append(some, pathChange{Text: "method " + method, Method: method})
 	}

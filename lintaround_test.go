@@ -97,6 +97,25 @@ func init() {
 		},
 		{
 			policylint.PathChangedLater, policylint.Warning, "",
+			around("", adminsOnly, "reverse_proxy 127.0.0.1:8321 {\nrewrite /check\n@ok status 2xx\nhandle_response @ok {\nfile_server\n}\n}"),
+			around("", adminsOnly, "forward_auth 127.0.0.1:9 {\nuri /check\n}\n"+toStack), "of a request of its own",
+		},
+		{
+			policylint.PrefixTakenOff, policylint.Error, "forbid 1",
+			listening("handle_path /api/* {\nrewrite * /x{uri}\nuri strip_prefix /api\n" + block("forbid /api/admin*\npermit") + toStack + "}"),
+			listening("handle_path /api/* {\nrewrite * /api/v1{uri}\n" + block("forbid /api/v1/admin*\npermit") + toStack + "}"), "and put in front again",
+		},
+		{
+			policylint.PermitByMatcher, policylint.Warning, "permit 1",
+			site("permit {\nmatch {\nexpression `{path} != \"/v1/admin\"`\n}\n}"),
+			site("permit {\nmatch {\nexpression `path('/v1/*') && !remote_ip('192.0.2.0/24') && !{query}.contains('x')`\n}\n}"), "in an expression with something else",
+		},
+		{
+			policylint.PermitByMatcher, policylint.Warning, "permit 1",
+			site("permit {\nmatch {\nexpression `!(method('GET') || path('/v1/admin'))`\n}\n}"), site("permit {\nmatch {\nexpression `{path} == '/v1/a' && {method} != 'PUT'`\n}\n}"), "in a bracket",
+		},
+		{
+			policylint.PathChangedLater, policylint.Warning, "",
 			"&(loop) {\ninvoke loop\nrewrite /x\n}\n" + listening(block(adminsOnly)+"invoke loop"), listening(block(adminsOnly) + toStack), "in one that invokes itself",
 		},
 	}...)

@@ -23,6 +23,9 @@ func lintBlocks(blocks []configBlock) ([]policylint.Finding, error) {
 			outer = blocks[b.Outer-1].Handler
 		}
 		input, err := lintInput(b, outer)
+		if err == nil && input.Enforces && (outer == nil && b.Elsewhere || outer != nil && len(outer.Match) > 0) {
+			err = takeFromAny(input, blocks)
+		}
 		if err == nil {
 			var found []policylint.Finding
 			found, err = policylint.Lint(input)
@@ -88,6 +91,32 @@ func lintInput(b *configBlock, outer *Handler) (*policylint.Block, error) {
 		input.After = append(input.After, policylint.PathChange{Text: change.Text, Prefix: change.Prefix})
 	}
 	return input, nil
+}
+
+// takeFromAny gives a block that may enforce for any of those with providers what
+// it has from them: so that nothing is said never to be which is for one of them.
+func takeFromAny(input *policylint.Block, blocks []configBlock) error {
+	input.Providers, input.TenancyMulti = nil, true
+	none, ogx := true, true
+	for i := range blocks {
+		h := blocks[i].Handler
+		if len(h.ProvidersRaw) == 0 {
+			continue
+		}
+		list, err := lintProviders(h)
+		if err != nil {
+			return err
+		}
+		none, ogx = false, ogx && h.Compat == abac.CompatOGX
+		input.Providers = append(input.Providers, list...)
+		input.AllowAnonymous = input.AllowAnonymous || h.AllowAnonymous
+		input.TenancyMulti = input.TenancyMulti && h.Tenancy.demanded()
+	}
+	input.TenancyMulti = input.TenancyMulti && !none
+	if ogx && !none {
+		input.Compat = abac.CompatOGX
+	}
+	return nil
 }
 
 func lintRule(r *RouteRule) policylint.RouteRule {

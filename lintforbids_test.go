@@ -55,6 +55,16 @@ func init() {
 		},
 		{policylint.ForbidBelowOnly, policylint.Warning, "forbid 1", site("forbid /v1/admin/*\npermit"), site("public /v1/admin\nforbid /v1/admin/*\npermit"), "but a public path"},
 		{policylint.ForbidBelowOnly, policylint.Note, "forbid 1", site("forbid /v1/models/* {\nmethods DELETE\n}\npermit"), site("forbid /v1/models/* {\nmethods DELETE\n}\npermit {\nmethods GET\n}"), "of some methods"},
+		{
+			policylint.ForbidExactPath, policylint.Warning, "forbid 1",
+			site("forbid /v1/admin" + unlessAdmin + "permit {\n" + whenDeveloper + "}"), site("forbid /v1/admin" + unlessAdmin + "permit {\nwhen user with admin in roles\n}"), "of those whom the permit lets in",
+		},
+		{policylint.ForbidExactPath, policylint.Warning, "forbid 1", site("forbid /v1/a\npermit"), site("forbid /v1/a,\npermit"), "but one with a comma, of which that is said"},
+		{policylint.ForbidExactPath, policylint.Warning, "forbid 1", site("forbid /v1/id\npermit"), site("forbid /v1/{id}\npermit"), "but one of another language"},
+		{
+			policylint.ForbidExactPath, policylint.Warning, "forbid 1",
+			site("forbid /v1/a {\nmethods POST\n}\npermit"), site("forbid /v1/a {\nmethods POST\n}\npermit {\nmethods GET\n}"), "of the methods of the permit",
+		},
 		{policylint.PublicBeforeRule, policylint.Note, "permit 1", site("public /v1/health\npermit /v1/health"), site("public /v1/health\npermit /v1/health*"), "of a permit"},
 		{policylint.PrefixTakenOff, policylint.Warning, "", site("base_path /llm\npublic /llm/v1/version"), site("base_path /llm\npublic /v1/version"), "public"},
 		{
@@ -106,6 +116,15 @@ func TestWhoDoesWhatIsAdvisedAboutAForbidHasNoMoreFindings(t *testing.T) {
 	} {
 		if findings := lintText(t, site("forbid "+forbid+unlessAdmin+"permit")); len(findings) != 0 {
 			t.Errorf("%s: %+v", forbid, findings)
+		}
+	}
+}
+
+// What is public is open to everybody, whatever the rules are.
+func TestThatNobodyGetsInIsSaidOfWhatIsNotPublic(t *testing.T) {
+	for lines, want := range map[string]string{"forbid /a": "403 everywhere", "public /b\nforbid /a": "403 wherever it is not public"} {
+		if text := adviceOf(t, site(lines), policylint.NoPermit); !strings.Contains(text, want) {
+			t.Errorf("%s: %s", lines, text)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package stackauth
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 
@@ -20,7 +19,7 @@ func asksForPath(sets caddyhttp.RawMatcherSets) (asks, without bool) {
 				asks = asks || readsPath.Match(raw)
 			case "expression":
 				asks = asks || readsPath.Match(raw)
-				without = without || readsPath.Match(raw) && negates(raw)
+				without = without || readsPath.Match(raw) && leavesOutPath.Match(raw)
 			case "not":
 				var inner caddyhttp.RawMatcherSets
 				if json.Unmarshal(raw, &inner) == nil {
@@ -33,11 +32,17 @@ func asksForPath(sets caddyhttp.RawMatcherSets) (asks, without bool) {
 	return asks, without
 }
 
-// readsPath finds in the text of a matcher what stands for the path: the
-// placeholders, and the functions of Caddy's expressions.
-var readsPath = regexp.MustCompile(`\{http\.request\.(?:orig_)?uri(?:\.path[^}]*)?\}|\bpath(?:_regexp)?\s*\(`)
+// What stands for the path in the text of a matcher: the placeholders, and the functions
+// of Caddy's expressions.
+const (
+	pathPlaceholder = `\{http\.request\.(?:orig_)?uri(?:\.path[^}]*)?\}`
+	pathFunction    = `\bpath(?:_regexp)?\s*\(`
+)
 
-// negates reports whether an expression has a `!` that is not of `!=`.
-func negates(raw json.RawMessage) bool {
-	return bytes.Count(raw, []byte("!")) > bytes.Count(raw, []byte("!="))
-}
+var readsPath = regexp.MustCompile(pathPlaceholder + `|` + pathFunction)
+
+// leavesOutPath finds in the text of an expression a `!` in front of the path, or
+// of a bracket, of which it is not looked at what is in it; and a `!=` beside the
+// path.
+var leavesOutPath = regexp.MustCompile(`!\s*(?:\(|` + pathPlaceholder + `|` + pathFunction + `)|` +
+	pathPlaceholder + `[^&|\\]*!=|!=\s*` + pathPlaceholder)

@@ -24,7 +24,7 @@ func (l *linter) checkForbids() {
 			if p.engine == nil || p.dead != "" || l.takenOff(p) != "" {
 				continue
 			}
-			if p.ok && !p.set.prefix && p.set.text != "/" {
+			if p.ok && !p.set.prefix && p.set.text != "/" && !p.isOfAnother() {
 				l.checkBelow(i, p)
 			}
 			l.checkAbove(i, p)
@@ -42,7 +42,7 @@ func (l *linter) checkBelow(rule int, p *pathPattern) {
 			case other.dead != "":
 			case other.forbids && (other.ok && other.set.covers(below) || other.expression != nil && other.matches(below.text+"x")):
 				return
-			case !other.forbids && other.outline().overlaps(below):
+			case !other.forbids && other.outline().overlaps(below) && l.letsIn(i, rule):
 				permitted = true
 			}
 		}
@@ -119,7 +119,6 @@ func (e *expression) withoutRest() []*syntax.Regexp {
 // isLeftFree reports whether a permit that does not name the path lets callers
 // in to it whom the forbid is about.
 func (l *linter) isLeftFree(rule int, path string) bool {
-	forbid := &l.routes[rule]
 	if slices.ContainsFunc(l.block.Public, func(source string) bool { return publicSet(source).covers(plain{text: path}) }) {
 		return false
 	}
@@ -131,10 +130,16 @@ func (l *linter) isLeftFree(rule int, path string) bool {
 			case p.dead != "" || !p.mayMatch(path):
 			case r.forbids, p.ok && !p.set.prefix:
 				return false // it is thought of
-			case r.methods&forbid.methods != 0 && l.bothApply(r, forbid):
+			case l.letsIn(i, rule):
 				free = true
 			}
 		}
 	}
 	return free
+}
+
+// letsIn reports whether a permit may let in whom a forbid is about.
+func (l *linter) letsIn(permit, forbid int) bool {
+	p, f := &l.routes[permit], &l.routes[forbid]
+	return p.methods&f.methods != 0 && l.bothApply(p, f)
 }

@@ -78,12 +78,16 @@ func (l *linter) takenOffText(begins string) string {
 	if below(l.block.BasePath) {
 		return l.block.BasePath
 	}
+	taken := ""
 	for _, change := range l.block.Before {
-		if prefix := strings.TrimSuffix(change.Prefix, "/"); below(prefix) {
-			return prefix
+		switch prefix := strings.TrimSuffix(change.Prefix, "/"); {
+		case change.Prefix == "":
+			taken = "" // it may have been put in front again
+		case taken == "" && below(prefix):
+			taken = prefix
 		}
 	}
-	return ""
+	return taken
 }
 
 func (l *linter) addTakenOff(rule int, p *pathPattern) {

@@ -22,6 +22,16 @@ func (l *linter) checkWriting() {
 	}
 }
 
+// isOfAnother reports whether the pattern is written so: of what it stands for by
+// itself there is nothing more to say.
+func (p *pathPattern) isOfAnother() bool {
+	return p.expression == nil && (namedPart.MatchString(p.source) || p.hasComma())
+}
+
+func (p *pathPattern) hasComma() bool {
+	return strings.HasSuffix(p.source, ",") || strings.Contains(p.source, ",/")
+}
+
 func (l *linter) checkWritingOf(rule int, p *pathPattern) {
 	effect := "lets nobody in"
 	if p.forbids {
@@ -36,7 +46,7 @@ func (l *linter) checkWritingOf(rule int, p *pathPattern) {
 		l.add(l.ofRule(rule), PatternOfAnother, Error,
 			fmt.Sprintf("`%s`: `%s` stands for itself, and not for a part of the path: the pattern %s", p.source, strings.TrimPrefix(part, "/"), effect), advice)
 	}
-	if strings.HasSuffix(p.source, ",") || strings.Contains(p.source, ",/") {
+	if p.hasComma() {
 		severity := Warning
 		if p.forbids {
 			severity = Error

@@ -113,8 +113,12 @@ func (l *linter) checkAnyPermit() {
 	if len(l.routes) == 0 || slices.ContainsFunc(l.routes, func(r route) bool { return !r.forbids || r.isUnconditional() && r.isOfEveryPath() }) {
 		return
 	}
+	where := "everywhere"
+	if len(l.block.Public) > 0 {
+		where = "wherever it is not public"
+	}
 	l.add(subject{list: OfRules}, NoPermit, Error,
-		"there is no permit: what no rule is about is refused, so that everybody gets 403 everywhere",
+		"there is no permit: what no rule is about is refused, so that everybody gets 403 "+where,
 		"end with `permit`, alone in a line, if everybody may do what is not forbidden; or say with permits who may do what")
 }
 

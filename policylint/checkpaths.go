@@ -136,9 +136,9 @@ func (l *linter) checkPathChanges() {
 		if p, path := l.pastForbids(change, forbids); p != nil {
 			prefix := strings.TrimSuffix(change.Prefix, "/")
 			l.add(subject{list: OfRules}, PathChangedLater, Error,
-				fmt.Sprintf("%s comes after the block and takes %s off the path: a request for `%s%s` is not what `%s` forbids, and the stack gets `%s`",
+				fmt.Sprintf("%s comes after the block and takes %s off the path: a request for `%s%s` is not what `%s` forbids, and what is behind gets `%s`",
 					quoted(change.Text), prefix, prefix, path, p.source, path),
-				fmt.Sprintf("say `base_path %s`, or put stack_auth inside the `handle_path`", prefix))
+				fmt.Sprintf("say `base_path %s`, or put stack_auth inside the `handle_path`; where that leads to another service than the rules are about, put stack_auth inside the `handle` of theirs", prefix))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 type reading struct {
 	query bool // parameters of the query
 	raw   bool // the query as it is written
+	uri   bool // and the path before it
 	path  bool // the path, out of which Caddy's matchers take dot segments
 	lists bool // what a request may have twice: parameters, headers, cookies
 	any   bool // nobody knows what, so that every name may be one that they read
@@ -25,7 +26,7 @@ type reading struct {
 
 func (a *reading) add(b reading) {
 	a.query, a.raw, a.path = a.query || b.query, a.raw || b.raw, a.path || b.path
-	a.lists, a.any = a.lists || b.lists, a.any || b.any
+	a.uri, a.lists, a.any = a.uri || b.uri, a.lists || b.lists, a.any || b.any
 	a.written, a.text = a.written+b.written+"\n", a.text+b.text+"\n"
 }
 
@@ -54,7 +55,7 @@ func readingOfOne(matcher any) reading {
 	}
 	written, err := textOf(matcher)
 	if err != nil {
-		return reading{query: true, raw: true, path: true, lists: true, any: true}
+		return reading{query: true, raw: true, uri: true, path: true, lists: true, any: true}
 	}
 	text := strings.ToLower(written)
 	switch matcher.(type) {
@@ -71,15 +72,19 @@ func readingOfOne(matcher any) reading {
 	// known but by the names in it.
 	_, parameters := matcher.(*caddyhttp.MatchQuery)
 	_, path := matcher.(*caddyhttp.MatchPath)
-	raw := rawQuery.MatchString(text)
+	uri, raw := rawURI.MatchString(text), rawQuery.MatchString(text)
 	return reading{
-		query: parameters || raw || strings.Contains(text, "query"), raw: raw,
-		path: path || strings.Contains(text, "path"), lists: true, written: written, text: text,
+		query: parameters || raw || strings.Contains(text, "query"), raw: raw, uri: uri,
+		path: path || uri || strings.Contains(text, "path"), lists: true, written: written, text: text,
 	}
 }
 
-// rawQuery are the placeholders for a query, or a target with it, as it came.
-var rawQuery = regexp.MustCompile(`(?:uri|query)(?:_escaped)?["'}]`)
+// rawURI are the placeholders for a target as it came, rawQuery those and the ones
+// for its query.
+var (
+	rawURI   = regexp.MustCompile(`uri(?:_escaped)?["'}]`)
+	rawQuery = regexp.MustCompile(`(?:uri|query)(?:_escaped)?["'}]`)
+)
 
 // textOf returns the texts in the matcher, without the escapes of expressions in
 // them: of `\brole=` the name is role.

@@ -86,6 +86,17 @@ func TestMalloryEncodesALetterOfAQuery(t *testing.T) {
 	}
 }
 
+// The same of a path, in which an encoded slash is a slash to the stack.
+func TestMalloryEncodesALetterOfAPathThatARuleReadsAsItCame(t *testing.T) {
+	issuer, stack := testissuer.New(t), newStack(t)
+	mallory := as(issuer, "mallory", "user")
+	g := startGateway(t, protect(issuer, "forbid {\nmatch {\nexpression `{uri}.startsWith('/v1/admin')`\n}\n}\npermit")+proxy(stack))
+	stack.judged(t, passes, func() answer { return g.do(t, "GET", "/v1/models/caf%C3%A9", mallory) })
+	for _, path := range []string{"/v1/admin", "/v1/%61dmin", "/v1/adm%69n/x", "/v1%2Fadmin", "/v1%2fadmin"} {
+		stack.judged(t, forbidden, func() answer { return g.raw(t, "GET "+path+" HTTP/1.1\n"+mallory+"\n\n") })
+	}
+}
+
 // Matchers of paths and hosts have placeholders, too, and the one of gRPC reads a header.
 func TestAHeaderThatAnyMatcherReadsIsNotThereTwice(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
@@ -120,17 +131,20 @@ func TestTheWordsOfAMatcherAreNoParameters(t *testing.T) {
 // end of the path does not: whoever climbs out of the block is still below it there.
 func TestNobodyClimbsOutOfABlock(t *testing.T) {
 	issuer, stack := testissuer.New(t), newStack(t)
-	for _, matcher := range []string{"/v1/*", "@v1"} {
-		g := startGateway(t, "@v1 path_regexp ^/v1/\nroute {\nstack_auth "+matcher+" {\n"+trust(issuer, "")+"}\n"+proxy(stack)+"}")
+	for _, matcher := range []string{"/v1/*", "@v1", "@uri", "@path"} {
+		g := startGateway(t, "@v1 path_regexp ^/v1/\n@uri expression `{uri}.startsWith('/v1/')`\n@path expression `{path}.startsWith('/v1/')`\nroute {\nstack_auth "+matcher+" {\n"+trust(issuer, "")+"}\n"+proxy(stack)+"}")
 		for _, path := range []string{"/", "/ui/a%20b;c.html", "/ui/a..b/...", "/ui/.well-known/x"} {
 			stack.judged(t, passes, func() answer { return g.raw(t, "GET "+path+" HTTP/1.1\n\n") })
 		}
 		stack.judged(t, unknown, func() answer { return g.do(t, "GET", "/v1/models/x") })
 		for _, path := range []string{
 			"/v1/models/../../x", "/v1/models/..%2f..%2fx", "/v1/models/..%2F..%2Fx", "/v1/models/%2e%2e/%2E./x", "/v1/models/..%5c..%5c../../../x",
-			"/v1/models/%252e%252e/../../x", "/ui/../v1/models/x", "/ui/..;/v1/models/x",
+			"/v1/models/%252e%252e/../../x", "/ui/../v1/models/x", "/ui/..;/v1/models/x", "//v1/models/x", "/v1//models/x",
 		} {
 			stack.judged(t, twoWays, func() answer { return g.raw(t, "DELETE "+path+" HTTP/1.1\n\n") })
+		}
+		for _, path := range []string{"/%761/models/x", "/v1%2Fmodels/x", "/v1%2fmodels%2fx"} {
+			stack.judged(t, unknown, func() answer { return g.raw(t, "DELETE "+path+" HTTP/1.1\n\n") })
 		}
 	}
 }

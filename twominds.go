@@ -18,6 +18,10 @@ func (a *reading) inTwoMinds(r *http.Request) bool {
 	if a.query && queryInTwoMinds(r) || a.raw && needlesslyEscaped.MatchString(r.URL.RawQuery) {
 		return true
 	}
+	// In the path a slash that is encoded is one to the stack, too.
+	if a.uri && (needlesslyEscaped.MatchString(r.URL.RawPath) || strings.Contains(strings.ToLower(r.URL.RawPath), "%2f")) {
+		return true
+	}
 	if !a.lists {
 		return false
 	}
@@ -93,9 +97,10 @@ func queryInTwoMinds(r *http.Request) bool {
 	return err != nil
 }
 
-// climbs reports whether the path has dot segments. Caddy's matchers of paths do
-// not see `/v1/models/../../x` below /v1, and a stack that takes a model's id to
-// the end of the path does.
+// climbs reports whether the path has dot segments, or empty ones. Caddy's
+// matchers of paths do not see `/v1/models/../../x` below /v1, and a stack that
+// takes a model's id to the end of the path does; expressions do not see
+// `/ui/../v1` there, or `//v1`.
 func climbs(path string) bool {
 	for segment := range strings.FieldsFuncSeq(path, func(c rune) bool { return c == '/' || c == '\\' }) {
 		segment, _, _ = strings.Cut(segment, ";")
@@ -103,5 +108,5 @@ func climbs(path string) bool {
 			return true
 		}
 	}
-	return strings.Contains(strings.ToLower(path), "%2e") // encoded twice
+	return strings.Contains(path, "//") || strings.Contains(strings.ToLower(path), "%2e") // encoded twice
 }
